@@ -1,0 +1,3 @@
+//! Incremental operators and finishing: pure, no I/O, no clock, no threads, no SQL.
+
+pub mod spec;
