@@ -3,4 +3,5 @@
 //! One type per stage, each consuming the last: [`hir`] is what binding produces, [`lir`] what rendering obeys.
 
 pub mod hir;
+pub mod hir_visit;
 pub mod lir;
