@@ -74,9 +74,9 @@ impl PartialEq for Datum {
             (Self::Bool(a), Self::Bool(b)) => a == b,
             (Self::Int2(a), Self::Int2(b)) => a == b,
             (Self::Int4(a), Self::Int4(b)) | (Self::Date(a), Self::Date(b)) => a == b,
-            (Self::Int8(a), Self::Int8(b)) | (Self::Time(a), Self::Time(b)) | (Self::Timestamp(a), Self::Timestamp(b)) => {
-                a == b
-            }
+            (Self::Int8(a), Self::Int8(b))
+            | (Self::Time(a), Self::Time(b))
+            | (Self::Timestamp(a), Self::Timestamp(b)) => a == b,
             (Self::Float4(a), Self::Float4(b)) => a.to_bits() == b.to_bits(),
             (Self::Float8(a), Self::Float8(b)) => a.to_bits() == b.to_bits(),
             (Self::Numeric(a), Self::Numeric(b)) => a == b,

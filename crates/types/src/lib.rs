@@ -3,19 +3,36 @@
 //! Nothing here performs I/O, reads a clock or knows SQL syntax.
 
 mod batch;
+mod binary;
+mod column;
 mod data_type;
 mod datum;
 mod error;
 mod ids;
 mod interval;
+mod key;
 mod numeric;
+mod numeric_math;
+mod order;
+mod pg;
 mod settings;
+#[cfg(test)]
+mod testing;
+mod text;
+mod typmod;
 
 pub use batch::{Batch, DeltaBatch};
+pub use binary::{decode_binary, encode_binary};
+pub use column::{ColumnBuilder, array_of, constant_array};
 pub use data_type::{DataType, Field, RegKind, Schema};
 pub use datum::{ArrayDatum, Datum};
 pub use error::{ErrorObject, Result, SqlError, SqlState};
 pub use ids::{Epoch, RelationId};
 pub use interval::Interval;
+pub use key::{EncodedKeys, Equality, KeyEncoder, RowEquality, any_null, hash_keys, rows_equal};
 pub use numeric::{NUMERIC_BYTES, Numeric};
+pub use numeric_math::NUMERIC_SCALE_MAX;
+pub use order::{ColumnOrder, RowOrder, float_cmp, sort_indices};
 pub use settings::{SessionSettings, TimeZone};
+pub use text::{TextContext, datum_to_text, format_text, parse_text};
+pub use typmod::apply_typmod;
