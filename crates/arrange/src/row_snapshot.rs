@@ -1,0 +1,159 @@
+//! A relation's rows at one moment, as a value.
+
+use crate::gather::{Sources, gather_column};
+use crate::segment::Slot;
+use arrow_array::{ArrayRef, new_empty_array};
+use headwater_types::{Batch, DataType, Result};
+use std::sync::Arc;
+
+/// Slots in a page: what a write after a snapshot copies of the slot table.
+pub(crate) const PAGE_SLOTS: usize = 64;
+
+type Page = Arc<Vec<Option<Slot>>>;
+
+/// The rows of a [`crate::RowStore`] at one moment. Cloning costs two reference counts; later writes do not show.
+#[derive(Debug, Clone)]
+pub struct RowSnapshot {
+    types: Arc<[DataType]>,
+    pub(crate) pages: Arc<Vec<Page>>,
+    pub(crate) live: usize,
+}
+
+/// A row id's segment and offset.
+pub(crate) fn split(row: u32) -> (usize, u32) {
+    ((row >> 16) as usize, row & 0xffff)
+}
+
+impl RowSnapshot {
+    /// No rows of these types.
+    #[must_use]
+    pub fn empty(types: Arc<[DataType]>) -> Self {
+        Self { types, pages: Arc::default(), live: 0 }
+    }
+
+    /// The columns' types.
+    #[must_use]
+    pub fn types(&self) -> &[DataType] {
+        &self.types
+    }
+
+    /// How many rows are live.
+    #[must_use]
+    pub fn live_rows(&self) -> usize {
+        self.live
+    }
+
+    pub(crate) fn slot(&self, segment: usize) -> Option<&Slot> {
+        self.pages.get(segment / PAGE_SLOTS)?.get(segment % PAGE_SLOTS)?.as_ref()
+    }
+
+    pub(crate) fn segments(&self) -> usize {
+        self.pages.last().map_or(0, |last| (self.pages.len() - 1) * PAGE_SLOTS + last.len())
+    }
+
+    /// Whether this row exists and is not deleted.
+    #[must_use]
+    pub fn is_live(&self, row: u32) -> bool {
+        let (segment, offset) = split(row);
+        self.slot(segment).is_some_and(|slot| slot.is_live(offset))
+    }
+
+    /// These columns of these rows, in the order given. Deleted rows can be fetched until their segment is reclaimed.
+    ///
+    /// # Errors
+    ///
+    /// 54000 if a column's values exceed what one batch holds (2 GiB of text).
+    ///
+    /// # Panics
+    ///
+    /// If a row id was never given out, or its segment is reclaimed.
+    pub fn gather(&self, rows: &[u32], columns: &[usize]) -> Result<Vec<ArrayRef>> {
+        if rows.is_empty() {
+            return Ok(columns.iter().map(|&c| new_empty_array(&self.types[c].arrow_type())).collect());
+        }
+        if columns.is_empty() {
+            return Ok(vec![]);
+        }
+        let mut sources = Sources::default();
+        for &row in rows {
+            let (segment, offset) = split(row);
+            sources.add(segment, offset, || self.slot(segment).expect("a row id in use has a segment"));
+        }
+        columns.iter().map(|&c| gather_column(&sources, c)).collect()
+    }
+
+    /// The live rows in order of row id, with their ids, at most `batch_rows` at a time.
+    #[must_use]
+    pub fn scan(&self, columns: &[usize], batch_rows: usize) -> RowScan {
+        RowScan {
+            rows: self.clone(),
+            columns: columns.into(),
+            batch_rows: u32::try_from(batch_rows.max(1)).unwrap_or(u32::MAX),
+            segment: 0,
+            chunk: 0,
+            offset: 0,
+        }
+    }
+}
+
+/// See [`RowSnapshot::scan`].
+#[derive(Debug, Clone)]
+pub struct RowScan {
+    rows: RowSnapshot,
+    columns: Box<[usize]>,
+    batch_rows: u32,
+    segment: usize,
+    chunk: usize,
+    /// Within the chunk.
+    offset: u32,
+}
+
+impl RowScan {
+    fn next_segment(&mut self) {
+        self.segment += 1;
+        self.chunk = 0;
+        self.offset = 0;
+    }
+}
+
+impl Iterator for RowScan {
+    type Item = (Batch, Vec<u32>);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        while self.segment < self.rows.segments() {
+            let Some(slot) = self.rows.slot(self.segment).filter(|slot| slot.live_rows() > 0) else {
+                self.next_segment();
+                continue;
+            };
+            let Some(chunk) = slot.segment.chunks().get(self.chunk) else {
+                self.next_segment();
+                continue;
+            };
+            let chunk_rows = u32::try_from(chunk.rows).expect("a chunk is at most a segment");
+            if self.offset >= chunk_rows {
+                self.chunk += 1;
+                self.offset = 0;
+                continue;
+            }
+            let taken = self.batch_rows.min(chunk_rows - self.offset);
+            let start = slot.segment.chunk_start(self.chunk);
+            let (first, from) = (start + self.offset, self.offset as usize);
+            let base = u32::try_from(self.segment).expect("segment numbers have 16 bits") << 16;
+            let piece = Batch::new(
+                self.columns.iter().map(|&c| chunk.columns[c].slice(from, taken as usize)).collect(),
+                taken as usize,
+            );
+            let live = if slot.all_live() { None } else { Some(slot.live_offsets(first, first + taken)) };
+            self.offset += taken;
+            match live {
+                Some(live) if live.is_empty() => {}
+                Some(live) if live.len() < taken as usize => {
+                    let within: Vec<u32> = live.iter().map(|offset| offset - first).collect();
+                    return Some((piece.take(&within), live.iter().map(|offset| base | offset).collect()));
+                }
+                _ => return Some((piece, (first..first + taken).map(|offset| base | offset).collect())),
+            }
+        }
+        None
+    }
+}

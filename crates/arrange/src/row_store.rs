@@ -1,0 +1,236 @@
+//! The rows of one relation, for one writer.
+//!
+//! ```text
+//!  pages  [ slot 0 … 63 ][ slot 64 … 127 ] …        a slot: Arc<Segment>, Option<Arc<deletion bitmap>>
+//!  row id = slot << 16 | offset                     the last slot filled is the tail
+//! ```
+//!
+//! # Invariants
+//!
+//! 1. A row id names the same row until the row is deleted or moved.
+//! 2. A snapshot never changes: writers copy a page, a segment's chunk list or a bitmap that a snapshot still shares.
+//! 3. Rows of large batches are kept as slices, not copied; those of small ones are copied at most 6 times.
+//! 4. A reclaimed segment's number rests until [`FREE_SEGMENTS_HELD`] others are reclaimed, so that within any one step
+//!    a row id means one row.
+
+use crate::row_snapshot::{PAGE_SLOTS, RowSnapshot, split};
+use crate::segment::{SEGMENT_BYTES_MAX, SEGMENT_ROWS_MAX, Slot, byte_size};
+use arrow_array::ArrayRef;
+use headwater_types::{Batch, DataType, Result, SqlError, SqlState};
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+/// Segments that a row id can name.
+const SEGMENTS_MAX: usize = 1 << 16;
+/// Reclaimed segment numbers that are kept back.
+const FREE_SEGMENTS_HELD: usize = 1024;
+/// A segment with fewer rows than this is not rewritten before it is full.
+const COMPACT_ROWS_MIN: u32 = 4096;
+
+/// Rows that got new ids: row `old[i]` is now row `new[i]`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Moves {
+    /// Former row ids.
+    pub old: Vec<u32>,
+    /// Their new row ids, in the same order.
+    pub new: Vec<u32>,
+}
+
+/// See the module.
+#[derive(Debug, Clone)]
+pub struct RowStore {
+    rows: RowSnapshot,
+    tail: Option<usize>,
+    free: VecDeque<usize>,
+    /// Segments that have become mostly dead.
+    worn: Vec<usize>,
+}
+
+impl RowStore {
+    /// No rows of these types.
+    #[must_use]
+    pub fn new(types: impl Into<Arc<[DataType]>>) -> Self {
+        Self { rows: RowSnapshot::empty(types.into()), tail: None, free: VecDeque::new(), worn: vec![] }
+    }
+
+    /// The rows as they are now.
+    #[must_use]
+    pub fn snapshot(&self) -> RowSnapshot {
+        self.rows.clone()
+    }
+
+    /// The rows as they are now, without keeping them so.
+    #[must_use]
+    pub fn rows(&self) -> &RowSnapshot {
+        &self.rows
+    }
+
+    /// How many rows are live.
+    #[must_use]
+    pub fn live_rows(&self) -> usize {
+        self.rows.live_rows()
+    }
+
+    /// See [`RowSnapshot::gather`].
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub fn gather(&self, rows: &[u32], columns: &[usize]) -> Result<Vec<ArrayRef>> {
+        self.rows.gather(rows, columns)
+    }
+
+    /// Whether `rows` more rows have ids.
+    ///
+    /// # Errors
+    ///
+    /// 54000.
+    pub fn check_room(&self, rows: usize) -> Result<()> {
+        let segments = SEGMENTS_MAX - self.rows.segments() + self.free.len();
+        if rows / (SEGMENT_ROWS_MAX as usize / 2) + 16 > segments {
+            let message = "a relation cannot have more than 4294967296 rows";
+            return Err(SqlError::new(SqlState::ProgramLimitExceeded, message));
+        }
+        Ok(())
+    }
+
+    /// Adds rows and returns their ids, in order.
+    ///
+    /// # Panics
+    ///
+    /// If all ids are in use: see [`RowStore::check_room`].
+    pub fn append(&mut self, batch: &Batch) -> Vec<u32> {
+        debug_assert_eq!(batch.columns.len(), self.rows.types().len(), "a batch of this store's types");
+        let mut ids = Vec::with_capacity(batch.rows);
+        let mut from = 0;
+        while from < batch.rows {
+            let tail = self.open_tail();
+            let (tail_rows, tail_bytes) = {
+                let segment = &self.rows.slot(tail).expect("the tail is a segment").segment;
+                (segment.rows(), segment.bytes())
+            };
+            let Some((piece, bytes)) = cut(batch, from, SEGMENT_ROWS_MAX - tail_rows, tail_bytes) else {
+                self.seal(tail);
+                continue;
+            };
+            let base = u32::try_from(tail).expect("segment numbers have 16 bits") << 16;
+            let rows = u32::try_from(piece.rows).expect("a piece fits its segment");
+            ids.extend((tail_rows..tail_rows + rows).map(|offset| base | offset));
+            from += piece.rows;
+            self.rows.live += piece.rows;
+            Arc::make_mut(&mut self.slot_mut(tail).segment).push(piece, bytes);
+            if tail_rows + rows == SEGMENT_ROWS_MAX {
+                self.seal(tail);
+            }
+        }
+        ids
+    }
+
+    /// Deletes live rows.
+    ///
+    /// # Panics
+    ///
+    /// If one of them is not live.
+    pub fn delete(&mut self, rows: &[u32]) {
+        for &row in rows {
+            let (segment, offset) = split(row);
+            let is_tail = self.tail == Some(segment);
+            let slot = self.slot_mut(segment);
+            let was_worn = is_worn(slot, is_tail);
+            slot.kill(offset);
+            if !was_worn && is_worn(slot, is_tail) {
+                self.worn.push(segment);
+            }
+        }
+        self.rows.live -= rows.len();
+    }
+
+    /// Rewrites the segments that are mostly dead and tells which rows got new ids. At most a third of the rows deleted
+    /// since are copied, so the cost is amortised over deletions.
+    pub fn compact(&mut self) -> Option<Moves> {
+        let mut moves = Moves::default();
+        for segment in std::mem::take(&mut self.worn) {
+            let slot = self.rows.slot(segment).expect("a worn segment is rewritten once");
+            let base = u32::try_from(segment).expect("segment numbers have 16 bits") << 16;
+            let live: Vec<u32> =
+                slot.live_offsets(0, slot.segment.rows()).into_iter().map(|offset| base | offset).collect();
+            let columns: Vec<usize> = (0..self.rows.types().len()).collect();
+            let kept = self.rows.gather(&live, &columns).expect("a segment's bytes are bounded");
+            if self.tail == Some(segment) {
+                self.tail = None;
+            }
+            self.set_slot(segment, None);
+            self.free.push_back(segment);
+            self.rows.live -= live.len();
+            let new = self.append(&Batch::new(kept, live.len()));
+            moves.old.extend(live);
+            moves.new.extend(new);
+        }
+        (!moves.old.is_empty()).then_some(moves)
+    }
+
+    fn open_tail(&mut self) -> usize {
+        if let Some(tail) = self.tail {
+            return tail;
+        }
+        let fresh = self.rows.segments();
+        let segment = if self.free.len() > FREE_SEGMENTS_HELD || fresh == SEGMENTS_MAX {
+            self.free.pop_front().expect("callers check that there is room")
+        } else {
+            let pages = Arc::make_mut(&mut self.rows.pages);
+            if fresh.is_multiple_of(PAGE_SLOTS) {
+                pages.push(Arc::default());
+            }
+            Arc::make_mut(pages.last_mut().expect("just ensured")).push(None);
+            fresh
+        };
+        self.set_slot(segment, Some(Slot::new()));
+        self.tail = Some(segment);
+        segment
+    }
+
+    fn seal(&mut self, segment: usize) {
+        self.tail = None;
+        let slot = self.slot_mut(segment);
+        if is_worn(slot, false) {
+            if !self.worn.contains(&segment) {
+                self.worn.push(segment);
+            }
+        } else {
+            Arc::make_mut(&mut slot.segment).seal();
+        }
+    }
+
+    fn set_slot(&mut self, segment: usize, slot: Option<Slot>) {
+        let page = &mut Arc::make_mut(&mut self.rows.pages)[segment / PAGE_SLOTS];
+        Arc::make_mut(page)[segment % PAGE_SLOTS] = slot;
+    }
+
+    fn slot_mut(&mut self, segment: usize) -> &mut Slot {
+        let page = &mut Arc::make_mut(&mut self.rows.pages)[segment / PAGE_SLOTS];
+        Arc::make_mut(page)[segment % PAGE_SLOTS].as_mut().expect("a row id in use has a segment")
+    }
+}
+
+/// Whether three quarters of a segment's rows are dead and it is worth rewriting.
+fn is_worn(slot: &Slot, is_tail: bool) -> bool {
+    let rows = slot.segment.rows();
+    (!is_tail || rows >= COMPACT_ROWS_MIN) && rows > 0 && slot.live_rows() * 4 < rows
+}
+
+/// The most rows of `batch` from `from` on that fit a segment with `room` rows and `used` bytes, and their bytes; None
+/// if the segment must be sealed first.
+fn cut(batch: &Batch, from: usize, room: u32, used: usize) -> Option<(Batch, usize)> {
+    let mut rows = (batch.rows - from).min(room as usize);
+    loop {
+        let piece = batch.slice(from, rows);
+        let bytes = byte_size(&piece);
+        if used + bytes <= SEGMENT_BYTES_MAX || (used == 0 && rows == 1) {
+            return Some((piece, bytes));
+        }
+        if rows == 1 {
+            return None;
+        }
+        rows = rows.div_ceil(2);
+    }
+}
