@@ -1,0 +1,197 @@
+//! Result rows: a batch of columns → DataRow messages.
+//!
+//! The types are looked at once per batch; what remains per value is a branch that a processor predicts. Bytes go
+//! straight into the output buffer, without a value, a string or a message of their own.
+
+use super::backend::{Format, framed};
+use arrow_array::cast::AsArray;
+use arrow_array::types::{Float64Type, Int16Type, Int32Type, Int64Type};
+use arrow_array::{Array, ArrayRef, BooleanArray, PrimitiveArray, StringArray};
+use bytes::{BufMut, BytesMut};
+use headwater_engine::ColumnDescription;
+use headwater_types::{Batch, DataType, SessionSettings, encode_binary, format_text};
+
+/// Writes rows of one batch.
+pub struct RowEncoder<'a> {
+    columns: Vec<Column<'a>>,
+    settings: &'a SessionSettings,
+    /// One value in its making, where its length is not known beforehand.
+    scratch: Vec<u8>,
+}
+
+impl<'a> RowEncoder<'a> {
+    /// An encoder of `batch`, whose columns are `columns`, each in its format (text where `formats` is short).
+    pub fn new(
+        batch: &'a Batch,
+        columns: &'a [ColumnDescription],
+        formats: &[Format],
+        settings: &'a SessionSettings,
+    ) -> Self {
+        let columns = batch.columns.iter().zip(columns).enumerate().map(|(index, (array, column))| {
+            let format = formats.get(index).copied().unwrap_or(Format::Text);
+            Column::new(array, &column.data_type, format, settings)
+        });
+        Self { columns: columns.collect(), settings, scratch: Vec::new() }
+    }
+
+    /// Writes row `row` as one DataRow.
+    pub fn encode(&mut self, row: usize, output: &mut BytesMut) {
+        let count = u16::try_from(self.columns.len()).expect("RowDescription has checked the number of columns");
+        framed(output, b'D', |output| {
+            output.put_u16(count);
+            for column in &self.columns {
+                column.encode(row, self.settings, &mut self.scratch, output);
+            }
+        });
+    }
+}
+
+/// A column, its type and format decided.
+enum Column<'a> {
+    BoolText(&'a BooleanArray),
+    Int2Text(&'a PrimitiveArray<Int16Type>),
+    Int4Text(&'a PrimitiveArray<Int32Type>),
+    Int8Text(&'a PrimitiveArray<Int64Type>),
+    Int4Binary(&'a PrimitiveArray<Int32Type>),
+    Int8Binary(&'a PrimitiveArray<Int64Type>),
+    Float8Binary(&'a PrimitiveArray<Float64Type>),
+    /// Text has one form.
+    Text(&'a StringArray),
+    /// `void` is neither NULL nor anything else.
+    Void,
+    OtherText(&'a ArrayRef, &'a DataType),
+    OtherBinary(&'a ArrayRef, &'a DataType),
+}
+
+impl<'a> Column<'a> {
+    fn new(array: &'a ArrayRef, data_type: &'a DataType, format: Format, _settings: &SessionSettings) -> Self {
+        match (data_type, format) {
+            (DataType::Void, _) => Self::Void,
+            (DataType::Text | DataType::Varchar(_) | DataType::Name | DataType::Json, _) => {
+                Self::Text(array.as_string())
+            }
+            (DataType::Bool, Format::Text) => Self::BoolText(array.as_boolean()),
+            (DataType::Int2, Format::Text) => Self::Int2Text(array.as_primitive()),
+            (DataType::Int4, Format::Text) => Self::Int4Text(array.as_primitive()),
+            (DataType::Int8, Format::Text) => Self::Int8Text(array.as_primitive()),
+            (DataType::Int4, Format::Binary) => Self::Int4Binary(array.as_primitive()),
+            (DataType::Int8, Format::Binary) => Self::Int8Binary(array.as_primitive()),
+            (DataType::Float8, Format::Binary) => Self::Float8Binary(array.as_primitive()),
+            (_, Format::Text) => Self::OtherText(array, data_type),
+            (_, Format::Binary) => Self::OtherBinary(array, data_type),
+        }
+    }
+
+    fn is_null(&self, row: usize) -> bool {
+        match self {
+            Self::BoolText(array) => array.is_null(row),
+            Self::Int2Text(array) => array.is_null(row),
+            Self::Int4Text(array) | Self::Int4Binary(array) => array.is_null(row),
+            Self::Int8Text(array) | Self::Int8Binary(array) => array.is_null(row),
+            Self::Float8Binary(array) => array.is_null(row),
+            Self::Text(array) => array.is_null(row),
+            Self::Void => false,
+            Self::OtherText(array, _) | Self::OtherBinary(array, _) => array.is_null(row),
+        }
+    }
+
+    fn encode(&self, row: usize, settings: &SessionSettings, scratch: &mut Vec<u8>, output: &mut BytesMut) {
+        if self.is_null(row) {
+            output.put_i32(-1);
+            return;
+        }
+        match self {
+            Self::BoolText(array) => put_value(output, if array.value(row) { b"t" } else { b"f" }),
+            Self::Int2Text(array) => put_integer(output, i64::from(array.value(row))),
+            Self::Int4Text(array) => put_integer(output, i64::from(array.value(row))),
+            Self::Int8Text(array) => put_integer(output, array.value(row)),
+            Self::Int4Binary(array) => put_value(output, &array.value(row).to_be_bytes()),
+            Self::Int8Binary(array) => put_value(output, &array.value(row).to_be_bytes()),
+            Self::Float8Binary(array) => put_value(output, &array.value(row).to_be_bytes()),
+            Self::Text(array) => put_value(output, array.value(row).as_bytes()),
+            Self::Void => put_value(output, b""),
+            Self::OtherText(array, data_type) => {
+                scratch.clear();
+                format_text(array.as_ref(), data_type, row, settings, scratch);
+                put_value(output, scratch);
+            }
+            Self::OtherBinary(array, data_type) => {
+                scratch.clear();
+                encode_binary(array.as_ref(), data_type, row, scratch);
+                put_value(output, scratch);
+            }
+        }
+    }
+}
+
+fn put_value(output: &mut BytesMut, bytes: &[u8]) {
+    output.put_u32(u32::try_from(bytes.len()).expect("a value is far below 4 GiB"));
+    output.put_slice(bytes);
+}
+
+/// Writes an integer as text, its length first.
+fn put_integer(output: &mut BytesMut, value: i64) {
+    const DIGITS_MAX: usize = 20;
+    let mut digits = [0_u8; DIGITS_MAX];
+    let mut start = DIGITS_MAX;
+    let mut rest = value.unsigned_abs();
+    loop {
+        start -= 1;
+        digits[start] = b'0' + u8::try_from(rest % 10).expect("a decimal digit");
+        rest /= 10;
+        if rest == 0 {
+            break;
+        }
+    }
+    if value < 0 {
+        start -= 1;
+        digits[start] = b'-';
+    }
+    put_value(output, &digits[start..]);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use arrow_array::{Int32Array, Int64Array};
+    use std::sync::Arc;
+
+    fn column(name: &str, data_type: DataType) -> ColumnDescription {
+        ColumnDescription { name: name.to_owned(), data_type, table: None }
+    }
+
+    #[test]
+    fn integers_print_as_rust_prints_them() {
+        for value in [0, 1, -1, 9, 10, 1_234_567_890, i64::MAX, i64::MIN] {
+            let mut output = BytesMut::new();
+            put_integer(&mut output, value);
+            assert_eq!(&output[4..], value.to_string().as_bytes());
+            assert_eq!(output[3] as usize, value.to_string().len());
+        }
+    }
+
+    #[test]
+    fn a_row_is_one_message_with_each_value_in_its_format() {
+        let batch = Batch::new(
+            vec![
+                Arc::new(Int32Array::from(vec![Some(-5), None])),
+                Arc::new(StringArray::from(vec![Some("né"), Some("")])),
+                Arc::new(Int64Array::from(vec![Some(1), Some(2)])),
+            ],
+            2,
+        );
+        let columns = [column("a", DataType::Int4), column("b", DataType::Text), column("c", DataType::Int8)];
+        let settings = SessionSettings::default();
+        let formats = [Format::Text, Format::Text, Format::Binary];
+        let mut encoder = RowEncoder::new(&batch, &columns, &formats, &settings);
+        let mut output = BytesMut::new();
+        encoder.encode(0, &mut output);
+        assert_eq!(
+            output.as_ref(),
+            b"D\0\0\0\x1f\0\x03\0\0\0\x02-5\0\0\0\x03n\xc3\xa9\0\0\0\x08\0\0\0\0\0\0\0\x01".as_ref()
+        );
+        output.clear();
+        encoder.encode(1, &mut output);
+        assert_eq!(output.as_ref(), b"D\0\0\0\x1a\0\x03\xff\xff\xff\xff\0\0\0\0\0\0\0\x08\0\0\0\0\0\0\0\x02".as_ref());
+    }
+}
