@@ -103,6 +103,12 @@ impl RelationSnapshot {
         self.rows.live_rows()
     }
 
+    /// The bytes that the rows occupy.
+    #[must_use]
+    pub fn byte_size(&self) -> usize {
+        self.rows.byte_size()
+    }
+
     /// Whether this row exists.
     #[must_use]
     pub fn is_live(&self, row: u32) -> bool {

@@ -43,6 +43,12 @@ impl RowSnapshot {
         self.live
     }
 
+    /// The bytes that the rows occupy, deleted ones included until their segment is reclaimed.
+    #[must_use]
+    pub fn byte_size(&self) -> usize {
+        self.pages.iter().flat_map(|page| page.iter().flatten()).map(|slot| slot.segment.bytes()).sum()
+    }
+
     pub(crate) fn slot(&self, segment: usize) -> Option<&Slot> {
         self.pages.get(segment / PAGE_SLOTS)?.get(segment % PAGE_SLOTS)?.as_ref()
     }
