@@ -2,11 +2,11 @@
 //!
 //! # Invariants
 //!
-//! 1. `names` holds every relation and index of `tables`, `views` and `materialized_views`, once.
+//! 1. `names` holds every relation and every index that has a name, once.
 //! 2. `next_id` is greater than every id ever given out; ids are never used again.
 //! 3. Cloning is O(1); a change copies the maps of `Arc`s, not the objects.
 
-use crate::{MaterializedView, Namespace, RelationRef, Table, View, system};
+use crate::{Index, MaterializedView, Namespace, RelationRef, Table, View, system};
 use headwater_types::{RelationId, SqlError, SqlState};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -19,8 +19,8 @@ pub const SYSTEM_OWNER: &str = "postgres";
 pub(crate) const PG_CATALOG: RelationId = RelationId(11);
 /// The oid of `public`.
 pub(crate) const PUBLIC: RelationId = RelationId(2200);
-/// The oid of `information_schema`: PostgreSQL 15's.
-pub(crate) const INFORMATION_SCHEMA: RelationId = RelationId(13183);
+/// The oid of `information_schema`: as in the copied PostgreSQL rows.
+pub(crate) const INFORMATION_SCHEMA: RelationId = RelationId(13207);
 /// The oid of `pg_toast`, which is always empty.
 pub(crate) const PG_TOAST: RelationId = RelationId(99);
 /// The oid of `rw_catalog`; PostgreSQL does not use it.
@@ -41,6 +41,7 @@ pub(crate) struct Contents {
     pub(crate) tables: BTreeMap<RelationId, Arc<Table>>,
     pub(crate) views: BTreeMap<RelationId, Arc<View>>,
     pub(crate) materialized_views: BTreeMap<RelationId, Arc<MaterializedView>>,
+    pub(crate) indexes: BTreeMap<RelationId, Arc<Index>>,
     pub(crate) names: BTreeMap<(String, String), RelationId>,
 }
 
@@ -92,6 +93,7 @@ impl Catalog {
                 tables: BTreeMap::new(),
                 views: BTreeMap::new(),
                 materialized_views: BTreeMap::new(),
+                indexes: BTreeMap::new(),
                 names: BTreeMap::new(),
             }),
         }
@@ -204,7 +206,25 @@ impl Catalog {
         self.name_id(schema, name).is_some() || system::named(schema, name).is_some()
     }
 
-    /// The table whose index this is.
+    /// The indexes made by CREATE INDEX, by id. Those of keys and UNIQUE belong to their table.
+    pub fn indexes(&self) -> impl Iterator<Item = &Arc<Index>> {
+        self.contents.indexes.values()
+    }
+
+    /// The index of this id, made by CREATE INDEX.
+    #[must_use]
+    pub fn index(&self, id: RelationId) -> Option<&Arc<Index>> {
+        self.contents.indexes.get(&id)
+    }
+
+    /// The index of this name, made by CREATE INDEX.
+    #[must_use]
+    pub fn resolve_index(&self, schema: Option<&str>, name: &str, search_path: &[String]) -> Option<&Arc<Index>> {
+        let find = |schema: &str| self.index(self.name_id(schema, name)?);
+        schema.map_or_else(|| effective_path(search_path).find_map(find), find)
+    }
+
+    /// The table whose key's or UNIQUE constraint's index this is.
     #[must_use]
     pub fn index_table(&self, index: RelationId) -> Option<&Arc<Table>> {
         self.tables().find(|table| table.indexes().any(|(id, ..)| id == index))

@@ -1,7 +1,7 @@
 //! Changes of the catalog: what DDL commits, logs and replays.
 
 use crate::catalog::{Catalog, Contents};
-use crate::{MaterializedView, Namespace, Table, View};
+use crate::{Index, MaterializedView, Namespace, Table, View};
 use headwater_types::{RelationId, Result, SqlError, SqlState};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -19,7 +19,9 @@ pub enum CatalogChange {
     ReplaceView(View),
     /// CREATE MATERIALIZED VIEW.
     CreateMaterializedView(MaterializedView),
-    /// Removes relations, schemas and foreign keys: a [`crate::DropPlan`]'s ids. Everything that depends on them is
+    /// CREATE INDEX.
+    CreateIndex(Index),
+    /// Removes relations, indexes, schemas and foreign keys: a [`crate::DropPlan`]'s ids. Everything that depends on them is
     /// among them.
     Drop {
         /// What to remove, dependents first.
@@ -77,6 +79,14 @@ impl Catalog {
                 next.claim_name(&view.schema, &view.name, view.id)?;
                 next.materialized_views.insert(view.id, Arc::new(view.clone()));
                 next.advance_ids([view.id]);
+            }
+            CatalogChange::CreateIndex(index) => {
+                if self.relation(index.relation).is_none() {
+                    return Err(missing(index.relation));
+                }
+                next.claim_name(&index.schema, &index.name, index.id)?;
+                next.indexes.insert(index.id, Arc::new(index.clone()));
+                next.advance_ids([index.id]);
             }
             CatalogChange::Drop { ids } => next.drop_all(ids)?,
             CatalogChange::Comment { object, column, text } => next.comment(*object, *column, text.as_ref())?,
@@ -212,8 +222,16 @@ impl Contents {
                 self.names.remove(&(view.schema.clone(), view.name.clone()));
             } else if let Some(view) = self.materialized_views.remove(id) {
                 self.names.remove(&(view.schema.clone(), view.name.clone()));
+            } else if let Some(index) = self.indexes.remove(id) {
+                self.names.remove(&(index.schema.clone(), index.name.clone()));
             } else if self.namespaces.remove(id).is_none() && !self.drop_foreign_key(*id) {
                 return Err(missing(*id));
+            }
+            // Indexes go with their relation, unasked.
+            let orphans: Vec<_> = self.indexes.values().filter(|index| index.relation == *id).cloned().collect();
+            for index in orphans {
+                self.indexes.remove(&index.id);
+                self.names.remove(&(index.schema.clone(), index.name.clone()));
             }
         }
         Ok(())

@@ -109,6 +109,9 @@ impl Catalog {
         if let Some(relation) = self.relation(id) {
             return format!("{} {}", relation.kind().description(), self.display_name(&relation, search_path));
         }
+        if let Some(index) = self.index(id) {
+            return format!("index {}", quote_identifier(&index.name));
+        }
         for table in self.tables() {
             if let Some(key) = table.foreign_keys.iter().find(|key| key.id == id) {
                 let table = self.display_name(&RelationRef::Table(table.clone()), search_path);

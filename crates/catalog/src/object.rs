@@ -236,6 +236,23 @@ pub struct MaterializedView {
     pub key: Option<Vec<usize>>,
 }
 
+/// An index made by CREATE INDEX, on a table or a materialized view.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Index {
+    /// Its oid.
+    pub id: RelationId,
+    /// The schema it is in: its relation's.
+    pub schema: String,
+    /// Its name.
+    pub name: String,
+    /// The relation it is on.
+    pub relation: RelationId,
+    /// Column ordinals.
+    pub columns: Vec<usize>,
+    /// UNIQUE.
+    pub unique: bool,
+}
+
 /// The kinds of relation a statement may ask for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum RelationKind {

@@ -1,7 +1,24 @@
 //! The system relations: `pg_catalog`, `information_schema` and `rw_catalog`.
+//!
+//! They are relations of the one engine like any other: a query reads their rows, all of them, as constants of the
+//! moment. Their shapes are PostgreSQL 15's, with its oids (`data/relations.tsv`); `rw_catalog`'s are in [`rw_catalog`].
+//! A relation's rows come from one entry in its family's `RELATIONS`, or from a file of `data/`, or it is empty.
 
-use crate::Catalog;
-use headwater_types::{Datum, RelationId, Schema, SessionSettings};
+mod classes;
+pub(crate) mod data;
+mod information_schema;
+mod instance;
+mod rw_catalog;
+mod views;
+mod writer;
+
+use crate::{Catalog, Parameters};
+use headwater_types::{Batch, DataType, Datum, Field, RelationId, Schema, SessionSettings};
+use std::collections::HashMap;
+use std::sync::OnceLock;
+use writer::Writer;
+
+pub(crate) use instance::DATABASE_ID;
 
 /// A session, as `pg_stat_activity` shows it.
 #[derive(Debug, Clone, Default)]
@@ -30,55 +47,186 @@ pub struct SessionInfo {
     pub query: String,
 }
 
-/// What system relations show besides the catalog.
+/// What system relations and catalog functions show besides the catalog.
+#[derive(Clone, Copy)]
 pub struct SystemContext<'a> {
-    /// The session's settings.
+    /// The session's settings: those of the view that asks, if one does.
     pub settings: &'a SessionSettings,
+    /// The session's values of all settings.
+    pub parameters: &'a Parameters,
     /// All sessions.
     pub sessions: &'a [SessionInfo],
-    /// The settings by name, with the session's values: see [`crate::parameters`].
-    pub parameters: &'a dyn Fn(&str) -> Option<String>,
+    /// The asking session's number.
+    pub backend_pid: i32,
+    /// When the server started, microseconds since 1970.
+    pub server_start_micros: i64,
     /// The number of rows of a table or materialized view.
-    pub row_count: &'a dyn Fn(RelationId) -> u64,
+    pub row_count: &'a (dyn Fn(RelationId) -> u64 + Sync),
+    /// The bytes that a table or materialized view occupies.
+    pub byte_count: &'a (dyn Fn(RelationId) -> u64 + Sync),
+}
+
+/// Writes a relation's rows.
+type Generator = fn(&mut Writer<'_>, &Catalog, &SystemContext<'_>);
+
+#[derive(Debug)]
+enum Source {
+    /// PostgreSQL's own rows, read once.
+    Static { file: &'static str, rows: OnceLock<Vec<Vec<Datum>>>, batch: OnceLock<Batch> },
+    /// Made anew at each read.
+    Live(Generator),
+    /// Features that Headwater has not: no rows.
+    Empty,
 }
 
 /// One system relation.
 #[derive(Debug)]
 pub struct SystemRelation {
-    /// PostgreSQL's oid of it, or one below 16384 that PostgreSQL does not use.
+    /// PostgreSQL's oid of it; for `rw_catalog` one that PostgreSQL does not use.
     pub id: RelationId,
     /// `pg_catalog`, `information_schema` or `rw_catalog`.
     pub schema: &'static str,
     /// Its name.
     pub name: &'static str,
-    /// A view, as far as clients can tell.
+    /// A view in PostgreSQL.
     pub is_view: bool,
     /// Its columns.
     pub columns: Schema,
-    rows: fn(&Catalog, &SystemContext<'_>) -> Vec<Vec<Datum>>,
+    /// Which of them are NOT NULL.
+    pub(crate) not_null: Vec<bool>,
+    source: Source,
 }
 
 impl SystemRelation {
-    /// Its rows at this moment.
+    /// Its rows at this moment. Costs what the relation holds; nothing is kept but PostgreSQL's own rows.
     #[must_use]
     pub fn rows(&self, catalog: &Catalog, context: &SystemContext<'_>) -> Vec<Vec<Datum>> {
-        (self.rows)(catalog, context)
+        match &self.source {
+            Source::Static { .. } => self.static_rows().to_vec(),
+            Source::Live(generate) => {
+                let mut writer = Writer::new(self);
+                generate(&mut writer, catalog, context);
+                writer.finish()
+            }
+            Source::Empty => Vec::new(),
+        }
+    }
+
+    /// Its rows at this moment, as columns.
+    #[must_use]
+    pub fn batch(&self, catalog: &Catalog, context: &SystemContext<'_>) -> Batch {
+        let types = self.types();
+        match &self.source {
+            Source::Static { batch, .. } => batch.get_or_init(|| Batch::from_rows(&types, self.static_rows())).clone(),
+            Source::Live(_) => Batch::from_rows(&types, &self.rows(catalog, context)),
+            Source::Empty => Batch::empty(&types),
+        }
+    }
+
+    /// Its columns' types.
+    #[must_use]
+    pub fn types(&self) -> Vec<DataType> {
+        self.columns.iter().map(|field| field.data_type.clone()).collect()
+    }
+
+    /// PostgreSQL's own rows, of a relation that has only those.
+    pub(crate) fn static_rows(&self) -> &[Vec<Datum>] {
+        match &self.source {
+            Source::Static { file, rows, .. } => rows.get_or_init(|| file_rows(file, &self.columns)),
+            Source::Live(_) | Source::Empty => &[],
+        }
+    }
+
+    /// The ordinal of a column.
+    pub(crate) fn column(&self, name: &str) -> usize {
+        self.columns.iter().position(|field| field.name == name).expect("callers name columns that exist")
     }
 }
 
-/// All system relations.
+/// A file's rows as these columns.
+pub(crate) fn file_rows(file: &str, columns: &[Field]) -> Vec<Vec<Datum>> {
+    let columns: Vec<_> = columns.iter().map(|field| (field.name.clone(), field.data_type.clone())).collect();
+    data::file(file).map(|file| file.datums(&columns)).unwrap_or_default()
+}
+
+/// All system relations: `pg_catalog` and `information_schema` by name, then `rw_catalog`.
 #[must_use]
 pub fn system_relations() -> &'static [SystemRelation] {
-    &[]
+    static RELATIONS: OnceLock<Vec<SystemRelation>> = OnceLock::new();
+    RELATIONS.get_or_init(|| {
+        let mut all: Vec<SystemRelation> = data::shapes().filter_map(from_shape).collect();
+        all.extend(rw_catalog::relations());
+        all
+    })
+}
+
+struct Directory {
+    by_id: HashMap<RelationId, usize>,
+    by_name: HashMap<(&'static str, &'static str), usize>,
+}
+
+fn directory() -> &'static Directory {
+    static DIRECTORY: OnceLock<Directory> = OnceLock::new();
+    DIRECTORY.get_or_init(|| {
+        let all = system_relations().iter().enumerate();
+        Directory {
+            by_id: all.clone().map(|(index, relation)| (relation.id, index)).collect(),
+            by_name: all.map(|(index, relation)| ((relation.schema, relation.name), index)).collect(),
+        }
+    })
 }
 
 /// The system relation of this oid.
 #[must_use]
 pub fn system_relation(id: RelationId) -> Option<&'static SystemRelation> {
-    system_relations().iter().find(|relation| relation.id == id)
+    system_relations().get(*directory().by_id.get(&id)?)
 }
 
 /// The system relation of this name.
 pub(crate) fn named(schema: &str, name: &str) -> Option<&'static SystemRelation> {
-    system_relations().iter().find(|relation| relation.schema == schema && relation.name == name)
+    let index = *directory().by_name.get(&(schema, name))?;
+    system_relations().get(index)
+}
+
+/// A relation of `pg_catalog` that has only PostgreSQL's own rows.
+pub(crate) fn static_relation(name: &str) -> &'static SystemRelation {
+    named("pg_catalog", name).expect("callers name relations that exist")
+}
+
+fn from_shape([schema, name, oid, kind, columns]: [&'static str; 5]) -> Option<SystemRelation> {
+    let mut fields = Schema::new();
+    let mut not_null = Vec::new();
+    for column in columns.split(',') {
+        let (name, data_type) = column.split_once(' ')?;
+        not_null.push(data_type.ends_with(" !"));
+        fields.push(Field::new(name, column_type(data_type.trim_end_matches(" !"))));
+    }
+    let families = [classes::RELATIONS, instance::RELATIONS, views::RELATIONS, information_schema::RELATIONS];
+    let live = families.into_iter().flatten().find(|(entry, _)| {
+        entry
+            .strip_prefix("information_schema.")
+            .map_or((schema, *entry) == ("pg_catalog", name), |entry| schema == "information_schema" && entry == name)
+    });
+    let source = match live {
+        Some((_, generate)) => Source::Live(*generate),
+        None if data::file(name).is_some() => {
+            Source::Static { file: name, rows: OnceLock::new(), batch: OnceLock::new() }
+        }
+        None => Source::Empty,
+    };
+    let id = RelationId(oid.parse().ok()?);
+    Some(SystemRelation { id, schema, name, is_view: kind == "v", columns: fields, not_null, source })
+}
+
+/// A column's type. The domains of `information_schema` are given as what they are over; types that Headwater does not
+/// have (`inet`, `pg_lsn`) as text, their columns being NULL or text anyway.
+fn column_type(name: &str) -> DataType {
+    match name {
+        "information_schema.sql_identifier" => DataType::Name,
+        "information_schema.character_data" => DataType::Varchar(None),
+        "information_schema.cardinal_number" => DataType::Int4,
+        "information_schema.yes_or_no" => DataType::Varchar(Some(3)),
+        "information_schema.time_stamp" => DataType::Timestamptz,
+        _ => DataType::from_sql_name(name).unwrap_or(DataType::Text),
+    }
 }
