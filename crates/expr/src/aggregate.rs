@@ -1,7 +1,7 @@
 //! Aggregate calls.
 
-use crate::scalar::{ColumnOrder, Expr};
-use headwater_types::DataType;
+use crate::scalar::Expr;
+use headwater_types::{ColumnOrder, DataType};
 use serde::{Deserialize, Serialize};
 
 /// The aggregate functions.

@@ -3,11 +3,21 @@
 
 mod aggregate;
 mod context;
+pub mod eval;
+mod functions;
 pub mod registry;
 mod scalar;
 mod table_function;
+#[cfg(test)]
+mod testing;
 
 pub use aggregate::{Aggregate, AggregateFunction};
 pub use context::{CatalogLookup, EvalContext};
-pub use scalar::{Cast, CastContext, Column, ColumnOrder, Expr, Leaf, Quantifier, Scalar};
+pub use eval::{
+    Evaluated, RowErrors, cast_value, evaluate, evaluate_constant, evaluate_predicate, evaluate_table_function,
+    fold_constants, fold_stable,
+};
+pub use headwater_types::ColumnOrder;
+pub use registry::{FunctionRef, Volatility};
+pub use scalar::{Cast, CastContext, Column, Expr, Leaf, Quantifier, Scalar};
 pub use table_function::TableFunction;

@@ -4,7 +4,7 @@
 //! leaves are columns of the input): the leaf is a type parameter. Every leaf knows its own data type, so an
 //! expression's type needs no context.
 
-use crate::registry::FunctionRef;
+use crate::registry::{FunctionRef, Volatility, is_cast_fallible};
 use headwater_types::{DataType, Datum};
 use serde::{Deserialize, Serialize};
 
@@ -108,17 +108,6 @@ pub enum Expr<L> {
     Subscript(Box<Expr<L>>, Box<Expr<L>>),
 }
 
-/// One ORDER BY key.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub struct ColumnOrder {
-    /// The column's ordinal.
-    pub column: usize,
-    /// DESC.
-    pub descending: bool,
-    /// NULLS FIRST (the default of DESC).
-    pub nulls_first: bool,
-}
-
 /// What an expression's leaf must tell.
 pub trait Leaf {
     /// The leaf's type.
@@ -141,9 +130,11 @@ impl<L> Expr<L> {
     pub fn children(&self) -> Vec<&Self> {
         match self {
             Self::Leaf(_) | Self::Literal(..) => vec![],
-            Self::Call { args, .. } | Self::And(args) | Self::Or(args) | Self::Coalesce(args) | Self::Array(args, _) => {
-                args.iter().collect()
-            }
+            Self::Call { args, .. }
+            | Self::And(args)
+            | Self::Or(args)
+            | Self::Coalesce(args)
+            | Self::Array(args, _) => args.iter().collect(),
             Self::Cast(input, _) | Self::Not(input) | Self::IsNull(input) => vec![&**input],
             Self::IsNotDistinct(left, right) | Self::Subscript(left, right) => vec![&**left, &**right],
             Self::Case { branches, otherwise } => {
@@ -157,9 +148,11 @@ impl<L> Expr<L> {
     pub fn children_mut(&mut self) -> Vec<&mut Self> {
         match self {
             Self::Leaf(_) | Self::Literal(..) => vec![],
-            Self::Call { args, .. } | Self::And(args) | Self::Or(args) | Self::Coalesce(args) | Self::Array(args, _) => {
-                args.iter_mut().collect()
-            }
+            Self::Call { args, .. }
+            | Self::And(args)
+            | Self::Or(args)
+            | Self::Coalesce(args)
+            | Self::Array(args, _) => args.iter_mut().collect(),
             Self::Cast(input, _) | Self::Not(input) | Self::IsNull(input) => vec![&mut **input],
             Self::IsNotDistinct(left, right) | Self::Subscript(left, right) => vec![&mut **left, &mut **right],
             Self::Case { branches, otherwise } => {
@@ -250,6 +243,86 @@ impl<L: Leaf> Expr<L> {
                 array.data_type().element().expect("the binder subscripts arrays and vectors only")
             }
         }
+    }
+}
+
+impl<L: Leaf> Expr<L> {
+    /// Whether evaluating it can raise an error; leaves cannot.
+    pub fn is_fallible(&self) -> bool {
+        let own = match self {
+            Self::Call { function, .. } | Self::Quantified { function, .. } => function.0.fallible,
+            Self::Cast(input, cast) => is_cast_fallible(&input.data_type(), &cast.to, cast.context),
+            _ => false,
+        };
+        own || self.children().into_iter().any(Self::is_fallible)
+    }
+
+    /// What its value depends on besides its leaves.
+    pub fn volatility(&self) -> Volatility {
+        let own = match self {
+            Self::Call { function, .. } | Self::Quantified { function, .. } => function.0.volatility,
+            Self::Cast(input, cast) => cast_volatility(&input.data_type(), &cast.to),
+            _ => Volatility::Immutable,
+        };
+        self.children().into_iter().map(Self::volatility).fold(own, Volatility::max)
+    }
+
+    /// Whether a call of it reads the clock of the transaction: `now()` and its kin.
+    pub fn reads_clock(&self) -> bool {
+        let own = matches!(self, Self::Call { function, .. } if is_clock(function.0.name));
+        own || self.children().into_iter().any(Self::reads_clock)
+    }
+
+    /// Whether its value can be NULL, given which leaves can.
+    pub fn is_nullable(&self, leaf_is_nullable: &impl Fn(&L) -> bool) -> bool {
+        let nullable = |child: &Self| child.is_nullable(leaf_is_nullable);
+        match self {
+            Self::Leaf(leaf) => leaf_is_nullable(leaf),
+            Self::Literal(value, _) => value.is_null(),
+            Self::Call { function, args, .. } => !function.0.never_null() || args.iter().any(nullable),
+            Self::Cast(input, cast) => {
+                // An infinite timestamp has no time of day.
+                cast.to == DataType::Time || nullable(input)
+            }
+            Self::And(args) | Self::Or(args) => args.iter().any(nullable),
+            Self::Not(input) => nullable(input),
+            Self::IsNull(_) | Self::IsNotDistinct(..) | Self::Array(..) => false,
+            Self::Case { branches, otherwise } => branches.iter().any(|(_, r)| nullable(r)) || nullable(otherwise),
+            Self::Coalesce(args) => args.iter().all(nullable),
+            Self::Quantified { .. } | Self::Subscript(..) => true,
+        }
+    }
+}
+
+fn is_clock(name: &str) -> bool {
+    matches!(
+        name,
+        "now"
+            | "transaction_timestamp"
+            | "statement_timestamp"
+            | "current_timestamp"
+            | "localtimestamp"
+            | "current_date"
+            | "current_time"
+            | "localtime"
+    )
+}
+
+/// Casts that read the session's settings, the clock (`'now'`) or the catalog.
+fn cast_volatility(from: &DataType, to: &DataType) -> Volatility {
+    use DataType as D;
+    let temporal = |t: &DataType| matches!(t, D::Date | D::Time | D::Timestamp | D::Timestamptz | D::Interval);
+    let textual = |t: &DataType| matches!(t, D::Text | D::Varchar(_) | D::Char(_) | D::Name | D::Unknown);
+    let zoned = |t: &DataType| *t == D::Timestamptz;
+    match (from, to) {
+        (D::Array(a), D::Array(b)) => cast_volatility(a, b),
+        (D::Array(a), b) => cast_volatility(a, b),
+        (a, D::Array(b)) => cast_volatility(a, b),
+        (D::Reg(_), t) | (t, D::Reg(_)) if textual(t) => Volatility::Stable,
+        (t, s) | (s, t) if temporal(t) && textual(s) => Volatility::Stable,
+        (a, b) if zoned(a) != zoned(b) => Volatility::Stable,
+        (D::Float4 | D::Float8 | D::Bytea, t) if textual(t) => Volatility::Stable,
+        _ => Volatility::Immutable,
     }
 }
 

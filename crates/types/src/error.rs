@@ -42,6 +42,7 @@ sql_states! {
     IntervalFieldOverflow = "22015",
     InvalidArgumentForLogarithm = "2201E",
     InvalidArgumentForPowerFunction = "2201F",
+    InvalidArgumentForWidthBucket = "2201G",
     InvalidRegularExpression = "2201B",
     InvalidRowCountInLimitClause = "2201W",
     InvalidRowCountInResultOffsetClause = "2201X",
