@@ -4,7 +4,7 @@ use super::writer::{Value, Writer};
 use super::{Generator, SystemContext, file_rows, named, static_relation, system_relations};
 use crate::catalog::Catalog;
 use crate::definition::{IndexInfo, all_indexes};
-use crate::{RelationRef, Table, roles, view_definition};
+use crate::{RelationRef, SystemRelation, Table, roles, view_definition};
 use headwater_types::{DataType, Datum, RelationId};
 use std::collections::HashMap;
 use std::sync::OnceLock;
@@ -49,9 +49,16 @@ pub(super) fn kind_letter(relation: &RelationRef) -> &'static str {
     }
 }
 
-/// Every relation that can be selected from, the system's first.
+/// The relations that PostgreSQL's catalogs show, the system's first.
+///
+/// `rw_catalog` shows itself to those who know of it; to everybody else it would be seventeen foreign tables among the
+/// user's own, in `\dn` and in every tool's list.
 pub(super) fn all_relations(catalog: &Catalog) -> impl Iterator<Item = RelationRef> + '_ {
-    system_relations().iter().map(RelationRef::System).chain(catalog.relations())
+    shown_system_relations().map(RelationRef::System).chain(catalog.relations())
+}
+
+fn shown_system_relations() -> impl Iterator<Item = &'static SystemRelation> {
+    system_relations().iter().filter(|relation| relation.schema != "rw_catalog")
 }
 
 /// The number of columns that clients see.
@@ -195,7 +202,7 @@ fn attribute(out: &mut Writer<'_>, catalog: &Catalog, _: &SystemContext<'_>) {
     static SYSTEM: OnceLock<Vec<Vec<Datum>>> = OnceLock::new();
     let system = SYSTEM.get_or_init(|| {
         let mut out = Writer::new(named("pg_catalog", "pg_attribute").expect("it is the one being read"));
-        for relation in system_relations() {
+        for relation in shown_system_relations() {
             for (number, field) in (1..).zip(&relation.columns) {
                 let not_null = relation.not_null[number - 1];
                 write_attribute(&mut out, relation.id, number, &field.name, &field.data_type, not_null, false);

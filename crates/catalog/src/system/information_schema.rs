@@ -67,7 +67,7 @@ fn character_sets(out: &mut Writer<'_>, _: &Catalog, context: &SystemContext<'_>
 }
 
 fn schemata(out: &mut Writer<'_>, catalog: &Catalog, context: &SystemContext<'_>) {
-    for namespace in catalog.namespaces() {
+    for namespace in super::instance::shown_namespaces(catalog) {
         out.row([
             ("catalog_name", database(context)),
             ("schema_name", (&namespace.name).into()),

@@ -2,10 +2,12 @@
 
 use super::writer::{Value, Writer};
 use super::{Generator, SystemContext};
-use crate::catalog::{Catalog, INFORMATION_SCHEMA, PG_CATALOG, PUBLIC};
+use crate::Namespace;
+use crate::catalog::{Catalog, INFORMATION_SCHEMA, PG_CATALOG, PUBLIC, RW_CATALOG};
 use crate::parameters::{ParameterKind, parameters};
 use crate::roles::{self, ROLES, Role};
 use headwater_types::Datum;
+use std::sync::Arc;
 
 pub(super) const RELATIONS: &[(&str, Generator)] = &[
     ("pg_auth_members", auth_members),
@@ -42,8 +44,13 @@ fn database(out: &mut Writer<'_>, _: &Catalog, context: &SystemContext<'_>) {
     ]);
 }
 
+/// The schemas that PostgreSQL's catalogs show: see [`super::classes::all_relations`].
+pub(super) fn shown_namespaces(catalog: &Catalog) -> impl Iterator<Item = &Arc<Namespace>> {
+    catalog.namespaces().filter(|namespace| namespace.id != RW_CATALOG)
+}
+
 fn namespace(out: &mut Writer<'_>, catalog: &Catalog, _: &SystemContext<'_>) {
-    for namespace in catalog.namespaces() {
+    for namespace in shown_namespaces(catalog) {
         let grants: Option<Vec<&str>> = match namespace.id {
             PG_CATALOG | INFORMATION_SCHEMA => Some(vec!["postgres=UC/postgres", "=U/postgres"]),
             PUBLIC => Some(vec!["pg_database_owner=UC/pg_database_owner", "=U/pg_database_owner"]),

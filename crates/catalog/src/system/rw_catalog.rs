@@ -6,7 +6,7 @@ use super::writer::{Value, Writer};
 use super::{Generator, Source, SystemContext, SystemRelation};
 use crate::catalog::Catalog;
 use crate::definition::{all_indexes, index_statement};
-use crate::system::classes::{all_relations, namespace_id};
+use crate::system::classes::namespace_id;
 use crate::system::instance::DATABASE_ID;
 use crate::{RelationRef, quote_identifier, roles, table_definition};
 use headwater_types::{DataType, Field, RelationId};
@@ -138,6 +138,11 @@ fn column_columns() -> Vec<(&'static str, DataType)> {
     ]
 }
 
+/// Everything that can be selected from, this schema included.
+fn every_relation(catalog: &Catalog) -> impl Iterator<Item = RelationRef> + '_ {
+    super::system_relations().iter().map(RelationRef::System).chain(catalog.relations())
+}
+
 /// A relation as the statement that would make it; the system's have none.
 fn definition(catalog: &Catalog, relation: &RelationRef) -> Option<String> {
     let (kind, sql) = match relation {
@@ -187,7 +192,7 @@ fn system_tables(out: &mut Writer<'_>, catalog: &Catalog, _: &SystemContext<'_>)
 }
 
 fn relations_rows(out: &mut Writer<'_>, catalog: &Catalog, _: &SystemContext<'_>) {
-    for relation in all_relations(catalog) {
+    for relation in every_relation(catalog) {
         let kind = match &relation {
             RelationRef::System(_) => "system table",
             other => other.kind().description(),
@@ -264,7 +269,7 @@ fn depend(out: &mut Writer<'_>, catalog: &Catalog, _: &SystemContext<'_>) {
 }
 
 fn columns(out: &mut Writer<'_>, catalog: &Catalog, _: &SystemContext<'_>) {
-    for relation in all_relations(catalog) {
+    for relation in every_relation(catalog) {
         let key: &[usize] = if let RelationRef::Table(table) = &relation { &table.primary_key } else { &[] };
         for (ordinal, field) in relation.fields().iter().enumerate() {
             let nullable = match &relation {

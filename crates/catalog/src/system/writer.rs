@@ -95,7 +95,7 @@ impl Value {
             },
             (Self::Int(value), DataType::Int2) => i16::try_from(value).map_or(Datum::Null, Datum::Int2),
             (Self::Int(value), DataType::Int4) => i32::try_from(value).map_or(Datum::Null, Datum::Int4),
-            #[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, reason = "an estimate")]
+            #[expect(clippy::cast_precision_loss, reason = "an estimate")]
             (Self::Int(value), DataType::Float4) => Datum::Float4(value as f32),
             #[expect(clippy::cast_precision_loss, reason = "an estimate")]
             (Self::Int(value), DataType::Float8) => Datum::Float8(value as f64),

@@ -1,0 +1,3 @@
+\d marketing_events
+\d campaigns
+\d ab_test_variants

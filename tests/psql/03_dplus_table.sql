@@ -1,0 +1,1 @@
+\d+ marketing_events

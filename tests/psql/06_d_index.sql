@@ -1,0 +1,3 @@
+\d campaigns_pkey
+\d nothing
+\d c*

@@ -1,0 +1,4 @@
+\dt
+\dt camp*
+\dt public.*events
+\dt nothing

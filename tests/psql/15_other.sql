@@ -1,0 +1,7 @@
+\dp
+\db
+\dC int2
+\dD
+\dE
+\ds
+\dO
