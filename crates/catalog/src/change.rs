@@ -70,11 +70,7 @@ impl Catalog {
                 next.views.insert(view.id, Arc::new(view.clone()));
                 next.advance_ids([view.id]);
             }
-            CatalogChange::ReplaceView(view) => {
-                if next.views.insert(view.id, Arc::new(view.clone())).is_none() {
-                    return Err(missing(view.id));
-                }
-            }
+            CatalogChange::ReplaceView(view) => self.replace_view(&mut next, view)?,
             CatalogChange::CreateMaterializedView(view) => {
                 next.claim_name(&view.schema, &view.name, view.id)?;
                 next.materialized_views.insert(view.id, Arc::new(view.clone()));
@@ -97,6 +93,22 @@ impl Catalog {
         }
         next.version += 1;
         Ok(Self { contents: Arc::new(next) })
+    }
+
+    /// The comments stay. What depends on the view reads the new query, if it is read at all when it is used.
+    fn replace_view(&self, next: &mut Contents, view: &View) -> Result<()> {
+        let old = self.contents.views.get(&view.id).ok_or_else(|| missing(view.id))?;
+        let plan = self.drop_plan(&[view.id], true, &[])?;
+        if view.depends_on.iter().any(|on| plan.ids.contains(on)) {
+            let message = format!("infinite recursion detected in rules for relation \"{}\"", view.name);
+            return Err(SqlError::new(SqlState::InvalidObjectDefinition, message));
+        }
+        if plan.ids.iter().any(|id| self.materialized_view(*id).is_some()) {
+            return Err(SqlError::unsupported("replacing a view that materialized views depend on"));
+        }
+        let view = View { comment: old.comment.clone(), column_comments: old.column_comments.clone(), ..view.clone() };
+        next.views.insert(view.id, Arc::new(view));
+        Ok(())
     }
 
     /// Views keep their query as text, in which a renamed object would no longer be found.

@@ -197,6 +197,28 @@ fn drop_reports_dependents_as_postgresql_does() {
 }
 
 #[test]
+fn a_view_is_not_replaced_by_one_over_itself_nor_below_a_materialized_one() {
+    let catalog = create_view(&tutorial(), "low", &["campaigns"], false);
+    let catalog = create_view(&catalog, "high", &["low"], false);
+    let Some(RelationRef::View(low)) = catalog.resolve(None, "low", &path()) else { panic!("it is a view") };
+    let commented = CatalogChange::Comment { object: low.id, column: None, text: Some("the low one".to_owned()) };
+    let catalog = catalog.apply(&commented).expect("it exists");
+    let replace = |catalog: &Catalog, on: &str| {
+        catalog.apply(&CatalogChange::ReplaceView(View { depends_on: vec![id(catalog, on)], ..(*low).clone() }))
+    };
+    for on in ["low", "high"] {
+        assert_eq!(replace(&catalog, on).expect_err("a cycle").state, SqlState::InvalidObjectDefinition);
+    }
+    let Some(RelationRef::View(new)) = replace(&catalog, "marketing_events").expect("no cycle").relation(low.id) else {
+        panic!("it is still a view")
+    };
+    assert_eq!(new.comment.as_deref(), Some("the low one"));
+    let catalog = create_view(&catalog, "kept", &["high"], true);
+    let error = replace(&catalog, "marketing_events").expect_err("a materialized view would not follow");
+    assert_eq!(error.state, SqlState::FeatureNotSupported);
+}
+
+#[test]
 fn every_builtin_value_is_read() {
     let mut seen = BTreeSet::new();
     for relation in system_relations() {

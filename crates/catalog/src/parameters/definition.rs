@@ -121,6 +121,18 @@ const VALUES: &[(&str, &str)] = &[
     ("timezone_abbreviations", "Default"),
 ];
 
+/// Settings that would change results or the meaning of statements, of which only the default is supported.
+const FIXED: &[&str] = &[
+    "IntervalStyle",
+    "array_nulls",
+    "backslash_quote",
+    "quote_all_identifiers",
+    "session_replication_role",
+    "standard_conforming_strings",
+    "transform_null_equals",
+    "xmloption",
+];
+
 /// All settings, by name without regard to case.
 pub fn parameters() -> &'static [Parameter] {
     static PARAMETERS: OnceLock<Vec<Parameter>> = OnceLock::new();
@@ -240,6 +252,11 @@ pub fn unrecognized(name: &str) -> SqlError {
 }
 
 impl Parameter {
+    /// Whether only the default is supported.
+    pub(super) fn is_fixed(&self) -> bool {
+        FIXED.contains(&self.name)
+    }
+
     /// Whether a statement may change it; `given` is its name as the user wrote it.
     ///
     /// # Errors

@@ -36,8 +36,16 @@ impl Parameter {
     ///
     /// # Errors
     ///
-    /// 22023 with PostgreSQL's texts.
+    /// 22023 with PostgreSQL's texts; 0A000 where only the default is supported.
     pub fn canonical(&self, given: &str, value: &str, old: &str) -> Result<String> {
+        let canonical = self.parse(given, value, old)?;
+        if self.is_fixed() && canonical != self.default {
+            return Err(SqlError::unsupported(format_args!("{} = {canonical}", self.name)));
+        }
+        Ok(canonical)
+    }
+
+    fn parse(&self, given: &str, value: &str, old: &str) -> Result<String> {
         match &self.kind {
             ParameterKind::Bool => {
                 parse_bool(value).map(|on| if on { "on" } else { "off" }.to_owned()).ok_or_else(|| {
