@@ -2,14 +2,19 @@
 //!
 //! Nothing here performs I/O, reads a clock or knows SQL syntax.
 
+mod array_text;
 mod batch;
 mod binary;
+mod bytea_text;
 mod column;
 mod data_type;
+pub mod datetime;
 mod datum;
 mod error;
+mod float_text;
 mod ids;
 mod interval;
+mod json;
 mod key;
 mod numeric;
 mod numeric_math;

@@ -46,19 +46,6 @@ impl std::fmt::Display for TimeZone {
     }
 }
 
-impl TimeZone {
-    /// A zone by the name that SET takes: IANA (any case), `UTC`, `+05`, `-05:30`, `<+05>-05`.
-    ///
-    /// # Errors
-    ///
-    /// 22023 `time zone "x" not recognized`.
-    pub fn parse(name: &str) -> crate::Result<Self> {
-        Tz::from_str_insensitive(name).map(Self::Named).map_err(|_| {
-            crate::SqlError::new(crate::SqlState::InvalidParameterValue, format!("time zone \"{name}\" not recognized"))
-        })
-    }
-}
-
 /// The settings that change results.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct SessionSettings {
