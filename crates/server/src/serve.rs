@@ -9,7 +9,7 @@
 use crate::cli::ServeOptions;
 use crate::wire::{Authentication, CONNECTIONS_MAX, Listener, Shutdown};
 use headwater_engine::{Config, Database};
-use std::io;
+use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -71,7 +71,7 @@ pub fn runtime() -> Result<tokio::runtime::Runtime, ServeError> {
 /// [`ServeError`], one line for the user.
 pub async fn serve(options: ServeOptions) -> Result<(), ServeError> {
     let server = Server::start(&options).await?;
-    println!("{}", server.banner());
+    say(&server.banner());
     let mut terminate = signal(SignalKind::terminate())?;
     tokio::select! {
         interrupted = tokio::signal::ctrl_c() => interrupted?,
@@ -81,9 +81,14 @@ pub async fn serve(options: ServeOptions) -> Result<(), ServeError> {
             return Err(ServeError::Fatal { message });
         }
     }
-    println!("Stopping.");
+    say("Stopping.");
     server.stop().await;
     Ok(())
+}
+
+/// Prints a line; whether anybody still reads it is not the server's concern.
+fn say(line: &str) {
+    let _ = writeln!(io::stdout(), "{line}");
 }
 
 /// A server that is running.
@@ -127,7 +132,7 @@ impl Server {
         let address = socket.local_addr()?;
         let shutdown = Shutdown::new();
         let listener = Listener::new(socket, database.clone(), authentication, shutdown.clone());
-        let data_dir = std::fs::canonicalize(&options.data_dir).unwrap_or_else(|_| options.data_dir.clone());
+        let data_dir = std::path::absolute(&options.data_dir).unwrap_or_else(|_| options.data_dir.clone());
         Ok(Self { address, data_dir, database, shutdown, fatal, listener: tokio::spawn(listener.run()) })
     }
 

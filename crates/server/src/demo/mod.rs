@@ -73,7 +73,11 @@ pub async fn demo(options: DemoOptions) -> Result<(), DemoError> {
     if let Some(server) = server {
         server.stop().await;
     }
-    ran
+    match ran {
+        // `headwater demo | head` has seen enough.
+        Err(DemoError::Terminal(error)) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        ran => ran,
+    }
 }
 
 async fn run(options: &DemoOptions, server: Option<&Server>, address: SocketAddr) -> Result<(), DemoError> {

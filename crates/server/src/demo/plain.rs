@@ -2,6 +2,8 @@
 
 use super::progress::Progress;
 use super::{DemoError, Facts, views};
+use std::fmt::Arguments;
+use std::io::{self, Write};
 use std::time::{Duration, Instant};
 use tokio_postgres::Client;
 
@@ -12,14 +14,14 @@ const SUMMARY_ROWS: usize = 6;
 ///
 /// # Errors
 ///
-/// None so far.
+/// Nobody reads them any more.
 pub async fn show(_watcher: &Client, facts: &Facts, progress: &Progress) -> Result<(), DemoError> {
-    println!("Headwater demo: {}\n  connect  {}", facts.server, facts.psql);
+    print_line(format_args!("Headwater demo: {}\n  connect  {}", facts.server, facts.psql))?;
     let mut ticks = tokio::time::interval(Duration::from_secs(1));
     ticks.tick().await;
     loop {
         ticks.tick().await;
-        println!("{}", progress.figures(Instant::now()));
+        print_line(format_args!("{}", progress.figures(Instant::now())))?;
     }
 }
 
@@ -27,11 +29,15 @@ pub async fn show(_watcher: &Client, facts: &Facts, progress: &Progress) -> Resu
 ///
 /// # Errors
 ///
-/// Whatever reading the views raises.
+/// Whatever reading the views raises; nobody reads the lines any more.
 pub async fn summary(watcher: &Client, progress: &Progress) -> Result<(), DemoError> {
     for view in views::newest(watcher, SUMMARY_ROWS).await? {
-        println!("{view}\n");
+        print_line(format_args!("{view}\n"))?;
     }
-    println!("{}", progress.figures(Instant::now()));
+    print_line(format_args!("{}", progress.figures(Instant::now())))?;
     Ok(())
+}
+
+fn print_line(line: Arguments<'_>) -> io::Result<()> {
+    writeln!(io::stdout(), "{line}")
 }

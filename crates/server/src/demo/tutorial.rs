@@ -5,8 +5,8 @@ use std::collections::HashSet;
 use tokio_postgres::error::SqlState;
 use tokio_postgres::{Client, SimpleQueryMessage};
 
-const TABLES: &str = include_str!("../../../../sql/marketing/tables.sql");
-const VIEWS: &str = include_str!("../../../../sql/marketing/views.sql");
+const TABLES: &str = include_str!("../../../../sql/marketing/01_tables.sql");
+const VIEWS: &str = include_str!("../../../../sql/marketing/02_views.sql");
 
 /// A campaign of the tutorial.
 pub struct Campaign {

@@ -24,8 +24,8 @@ use super::frame::{self, Frontend, ProtocolError};
 use super::parameters::utf8;
 use super::rows::RowEncoder;
 use bytes::{Bytes, BytesMut};
-use headwater_engine::{CopyFormat, CopyIn, CopyOut, Execution, RowStream, Session, Statement, TransactionStatus};
-use headwater_types::{Batch, SqlError, SqlState};
+use headwater_engine::{CopyIn, CopyOut, Execution, RowStream, Session, Statement, TransactionStatus};
+use headwater_types::{Batch, CopyFormat, SqlError, SqlState};
 
 /// Why [`Connection::advance`] returned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -70,7 +70,7 @@ impl Script {
 enum Activity {
     Idle,
     Sending(Sending),
-    CopyingIn(CopyIn),
+    CopyingIn(Box<CopyIn>),
     CopyingOut(CopyingOut),
 }
 
@@ -88,10 +88,9 @@ pub(super) struct Sending {
 }
 
 struct CopyingOut {
-    copy: CopyOut,
+    copy: Box<CopyOut>,
     splitter: RowSplitter,
     chunk: Vec<u8>,
-    rows: u64,
 }
 
 impl Connection {
@@ -243,14 +242,14 @@ impl Connection {
             }
             Execution::CopyIn(copy) => {
                 self.write_notices();
-                backend::copy_in_response(&mut self.output, copy.columns, wire_format(copy.format));
+                backend::copy_in_response(&mut self.output, copy.columns, wire_format(copy.options.format));
                 self.activity = Activity::CopyingIn(copy);
             }
             Execution::CopyOut(copy) => {
                 self.write_notices();
-                backend::copy_out_response(&mut self.output, copy.columns, wire_format(copy.format));
-                let splitter = RowSplitter::new(copy.format);
-                self.activity = Activity::CopyingOut(CopyingOut { copy, splitter, chunk: Vec::new(), rows: 0 });
+                backend::copy_out_response(&mut self.output, copy.columns, wire_format(copy.options.format));
+                let splitter = RowSplitter::new(copy.options.format);
+                self.activity = Activity::CopyingOut(CopyingOut { copy, splitter, chunk: Vec::new() });
             }
         }
         Ok(())
@@ -288,7 +287,10 @@ impl Connection {
 
     /// Writes rows of `batch` from `next` until the batch, the limit or the output's space ends; the next row.
     fn encode_rows(&mut self, sending: &mut Sending, batch: &Batch, mut next: usize) -> usize {
-        let mut encoder = RowEncoder::new(batch, &sending.rows.columns, &sending.formats, self.session.settings());
+        let session = &self.session;
+        let reg_name = |kind, oid| session.reg_name(kind, oid);
+        let mut encoder =
+            RowEncoder::new(batch, &sending.rows.columns, &sending.formats, session.settings(), &reg_name);
         let allowed = sending.limit.map_or(u64::MAX, |limit| limit - sending.sent);
         let start = next;
         let end = batch.rows.min(start.saturating_add(usize::try_from(allowed).unwrap_or(usize::MAX)));
@@ -312,8 +314,7 @@ impl Connection {
     fn send_copy(&mut self, mut copying: CopyingOut) -> Result<(), SqlError> {
         copying.chunk.clear();
         match copying.copy.next_chunk(&mut copying.chunk)? {
-            Some(rows) => {
-                copying.rows += rows;
+            Some(_) => {
                 copying.splitter.write(&copying.chunk, &mut self.output);
                 self.activity = Activity::CopyingOut(copying);
                 Ok(())
@@ -321,13 +322,13 @@ impl Connection {
             None => {
                 copying.splitter.finish(&copying.chunk, &mut self.output);
                 backend::copy_done(&mut self.output);
-                let tag = copying.copy.tag(copying.rows);
+                let tag = copying.copy.tag();
                 self.complete(&tag)
             }
         }
     }
 
-    fn copy_message(&mut self, mut copy: CopyIn, message: Frontend) -> Result<(), SqlError> {
+    fn copy_message(&mut self, mut copy: Box<CopyIn>, message: Frontend) -> Result<(), SqlError> {
         match message {
             Frontend::CopyData(data) => {
                 copy.write(&mut self.session, &data)?;
@@ -396,7 +397,7 @@ impl Connection {
         for (name, value) in self.session.take_parameter_changes() {
             backend::parameter_status(&mut self.output, &name, &value);
         }
-        self.extended.forget_ended_portals(&self.session);
+        self.extended.forget_ended_portals(&mut self.session);
         backend::ready_for_query(&mut self.output, self.session.transaction_status());
     }
 

@@ -5,7 +5,7 @@
 
 use super::backend::framed;
 use bytes::{BufMut, BytesMut};
-use headwater_engine::CopyFormat;
+use headwater_types::CopyFormat;
 
 /// Cuts COPY data into rows.
 pub struct RowSplitter {

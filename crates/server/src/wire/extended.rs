@@ -56,10 +56,12 @@ impl Extended {
         session.close_portal(name);
     }
 
-    /// Portals end with their transaction.
-    pub(super) fn forget_ended_portals(&mut self, session: &Session) {
+    /// Portals end with their transaction, and those never executed with the transaction they never began.
+    pub(super) fn forget_ended_portals(&mut self, session: &mut Session) {
         if session.transaction_status() == TransactionStatus::Idle {
-            self.portals.clear();
+            for (name, _) in self.portals.drain() {
+                session.close_portal(&name);
+            }
         } else {
             self.portals.retain(|name, _| session.portal_exists(name));
         }

@@ -5,11 +5,16 @@
 
 use super::backend::{Format, framed};
 use arrow_array::cast::AsArray;
-use arrow_array::types::{Float64Type, Int16Type, Int32Type, Int64Type};
+use arrow_array::types::{Float64Type, Int16Type, Int32Type, Int64Type, UInt32Type};
 use arrow_array::{Array, ArrayRef, BooleanArray, PrimitiveArray, StringArray};
 use bytes::{BufMut, BytesMut};
 use headwater_engine::ColumnDescription;
-use headwater_types::{Batch, DataType, SessionSettings, encode_binary, format_text};
+use headwater_types::{Batch, DataType, RegKind, SessionSettings, encode_binary, format_text};
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+
+/// How an object prints as a `regclass` or its like; `None`: as its number.
+pub type RegName<'a> = &'a dyn Fn(RegKind, u32) -> Option<String>;
 
 /// Writes rows of one batch.
 pub struct RowEncoder<'a> {
@@ -26,10 +31,11 @@ impl<'a> RowEncoder<'a> {
         columns: &'a [ColumnDescription],
         formats: &[Format],
         settings: &'a SessionSettings,
+        reg_name: RegName<'_>,
     ) -> Self {
         let columns = batch.columns.iter().zip(columns).enumerate().map(|(index, (array, column))| {
             let format = formats.get(index).copied().unwrap_or(Format::Text);
-            Column::new(array, &column.data_type, format, settings)
+            Column::new(array, &column.data_type, format, reg_name)
         });
         Self { columns: columns.collect(), settings, scratch: Vec::new() }
     }
@@ -57,6 +63,8 @@ enum Column<'a> {
     Float8Binary(&'a PrimitiveArray<Float64Type>),
     /// Text has one form.
     Text(&'a StringArray),
+    /// Objects by name; the names of those in the batch.
+    RegText(&'a PrimitiveArray<UInt32Type>, HashMap<u32, String>),
     /// `void` is neither NULL nor anything else.
     Void,
     OtherText(&'a ArrayRef, &'a DataType),
@@ -64,7 +72,7 @@ enum Column<'a> {
 }
 
 impl<'a> Column<'a> {
-    fn new(array: &'a ArrayRef, data_type: &'a DataType, format: Format, _settings: &SessionSettings) -> Self {
+    fn new(array: &'a ArrayRef, data_type: &'a DataType, format: Format, reg_name: RegName<'_>) -> Self {
         match (data_type, format) {
             (DataType::Void, _) => Self::Void,
             (DataType::Text | DataType::Varchar(_) | DataType::Name | DataType::Json, _) => {
@@ -77,6 +85,10 @@ impl<'a> Column<'a> {
             (DataType::Int4, Format::Binary) => Self::Int4Binary(array.as_primitive()),
             (DataType::Int8, Format::Binary) => Self::Int8Binary(array.as_primitive()),
             (DataType::Float8, Format::Binary) => Self::Float8Binary(array.as_primitive()),
+            (DataType::Reg(kind), Format::Text) => {
+                let array = array.as_primitive();
+                Self::RegText(array, reg_names(array, *kind, reg_name))
+            }
             (_, Format::Text) => Self::OtherText(array, data_type),
             (_, Format::Binary) => Self::OtherBinary(array, data_type),
         }
@@ -90,6 +102,7 @@ impl<'a> Column<'a> {
             Self::Int8Text(array) | Self::Int8Binary(array) => array.is_null(row),
             Self::Float8Binary(array) => array.is_null(row),
             Self::Text(array) => array.is_null(row),
+            Self::RegText(array, _) => array.is_null(row),
             Self::Void => false,
             Self::OtherText(array, _) | Self::OtherBinary(array, _) => array.is_null(row),
         }
@@ -109,6 +122,13 @@ impl<'a> Column<'a> {
             Self::Int8Binary(array) => put_value(output, &array.value(row).to_be_bytes()),
             Self::Float8Binary(array) => put_value(output, &array.value(row).to_be_bytes()),
             Self::Text(array) => put_value(output, array.value(row).as_bytes()),
+            Self::RegText(array, names) => {
+                let oid = array.value(row);
+                match names.get(&oid) {
+                    Some(name) => put_value(output, name.as_bytes()),
+                    None => put_integer(output, i64::from(oid)),
+                }
+            }
             Self::Void => put_value(output, b""),
             Self::OtherText(array, data_type) => {
                 scratch.clear();
@@ -122,6 +142,19 @@ impl<'a> Column<'a> {
             }
         }
     }
+}
+
+/// The names of the objects in a column; 0 is no object, and prints as a dash.
+fn reg_names(array: &PrimitiveArray<UInt32Type>, kind: RegKind, reg_name: RegName<'_>) -> HashMap<u32, String> {
+    let mut names = HashMap::new();
+    for oid in array.iter().flatten() {
+        if let Entry::Vacant(entry) = names.entry(oid)
+            && let Some(name) = if oid == 0 { Some("-".to_owned()) } else { reg_name(kind, oid) }
+        {
+            entry.insert(name);
+        }
+    }
+    names
 }
 
 fn put_value(output: &mut BytesMut, bytes: &[u8]) {
@@ -153,7 +186,7 @@ fn put_integer(output: &mut BytesMut, value: i64) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use arrow_array::{Int32Array, Int64Array};
+    use arrow_array::{Int32Array, Int64Array, UInt32Array};
     use std::sync::Arc;
 
     fn column(name: &str, data_type: DataType) -> ColumnDescription {
@@ -171,6 +204,21 @@ mod tests {
     }
 
     #[test]
+    fn objects_print_by_name() {
+        let batch = Batch::new(vec![Arc::new(UInt32Array::from(vec![Some(1259), Some(0), Some(7), None]))], 4);
+        let columns = [column("c", DataType::Reg(RegKind::Class))];
+        let settings = SessionSettings::default();
+        let name = |_, oid| (oid == 1259).then(|| "pg_class".to_owned());
+        let mut encoder = RowEncoder::new(&batch, &columns, &[], &settings, &name);
+        let mut output = BytesMut::new();
+        for row in 0..4 {
+            encoder.encode(row, &mut output);
+        }
+        let values: Vec<&[u8]> = output.split(|&byte| byte == b'D').skip(1).map(|row| &row[10..]).collect();
+        assert_eq!(values, [&b"pg_class"[..], b"-", b"7", b""]);
+    }
+
+    #[test]
     fn a_row_is_one_message_with_each_value_in_its_format() {
         let batch = Batch::new(
             vec![
@@ -183,7 +231,7 @@ mod tests {
         let columns = [column("a", DataType::Int4), column("b", DataType::Text), column("c", DataType::Int8)];
         let settings = SessionSettings::default();
         let formats = [Format::Text, Format::Text, Format::Binary];
-        let mut encoder = RowEncoder::new(&batch, &columns, &formats, &settings);
+        let mut encoder = RowEncoder::new(&batch, &columns, &formats, &settings, &|_, _| None);
         let mut output = BytesMut::new();
         encoder.encode(0, &mut output);
         assert_eq!(
