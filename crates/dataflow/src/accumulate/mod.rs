@@ -1,0 +1,315 @@
+//! Aggregates' state: one accumulator per group, kept by aggregate in columns indexed by the group's slot.
+//!
+//! ```text
+//!  batch ─▶ FILTER, arguments (evaluated once, vectorised) ─▶ [DISTINCT: weights → appearances] ─▶ accumulator ─▶ value
+//! ```
+//!
+//! # Invariants
+//!
+//! 1. Every accumulator is a sum over rows with signed weights: order and cut do not matter, retraction is exact.
+//! 2. Counts and integer sums wrap; they are bounded by the group's number of rows (which is checked) times 64 bits, so
+//!    a wrapped value is never read.
+//! 3. One dispatch per batch and aggregate; the loops are typed.
+
+mod distinct;
+mod float_sum;
+mod numeric_sum;
+mod ordered;
+mod simple;
+
+use crate::delta::{StepContext, StepError};
+use crate::map_filter_project::report;
+use arrow_array::cast::AsArray;
+use arrow_array::{Array, ArrayRef};
+use arrow_buffer::BooleanBuffer;
+use distinct::DistinctSet;
+use float_sum::FloatSums;
+use headwater_expr::{Aggregate, AggregateFunction, Column, Scalar, evaluate, evaluate_predicate};
+use headwater_types::{ColumnBuilder, ColumnOrder, DataType, DeltaBatch, SqlError};
+use numeric_sum::NumericSums;
+use ordered::{Collected, Extremes};
+use simple::{Booleans, Counts, IntegerSums, IntervalSums};
+
+/// What an accumulator takes of a batch: the rows that count, with their groups, weights and arguments.
+pub(crate) struct Input<'a> {
+    pub(crate) slots: &'a [u32],
+    pub(crate) weights: &'a [i64],
+    pub(crate) args: &'a [ArrayRef],
+    /// ORDER BY keys.
+    pub(crate) keys: &'a [ArrayRef],
+    /// The rows that count; None: all.
+    pub(crate) selected: Option<&'a BooleanBuffer>,
+    /// Whether only the best value need be kept: nothing will ever be retracted.
+    pub(crate) final_insertions: bool,
+}
+
+impl Input<'_> {
+    /// Calls `each(row, slot, weight)` for the rows that count.
+    fn for_each(&self, mut each: impl FnMut(usize, usize, i64)) {
+        match self.selected {
+            None => {
+                for (row, (&slot, &weight)) in self.slots.iter().zip(self.weights).enumerate() {
+                    each(row, slot as usize, weight);
+                }
+            }
+            Some(selected) => {
+                for row in selected.set_indices() {
+                    each(row, self.slots[row] as usize, self.weights[row]);
+                }
+            }
+        }
+    }
+}
+
+/// The state of one aggregate for all groups.
+#[derive(Debug)]
+enum Accumulator {
+    Count(Counts),
+    Integers(IntegerSums),
+    Numerics(NumericSums),
+    Floats(FloatSums),
+    Intervals(IntervalSums),
+    Booleans(Booleans),
+    Extremes(Extremes),
+    Collected(Collected),
+}
+
+/// One aggregate call.
+#[derive(Debug)]
+pub(crate) struct AggregateState {
+    args: Vec<Scalar>,
+    filter: Option<Scalar>,
+    order_keys: Vec<Scalar>,
+    /// Whether a NULL first argument counts for nothing.
+    skips_null: bool,
+    distinct: Option<DistinctSet>,
+    accumulator: Accumulator,
+    data_type: DataType,
+}
+
+/// An output column, and the groups (by place) whose value is an error instead.
+pub(crate) struct Values {
+    pub(crate) column: ArrayRef,
+    pub(crate) errors: Vec<(u32, SqlError)>,
+}
+
+impl AggregateState {
+    pub(crate) fn new(call: &Aggregate<Column>) -> Self {
+        let arg_types: Vec<DataType> = call.args.iter().map(Scalar::data_type).collect();
+        let key_types: Vec<DataType> = call.order_by.iter().map(|(key, _)| key.data_type()).collect();
+        let orders: Vec<ColumnOrder> = call.order_by.iter().map(|(_, order)| *order).collect();
+        let accumulator = accumulator_for(call, &arg_types, key_types, orders);
+        let idempotent = matches!(
+            call.function,
+            AggregateFunction::Min | AggregateFunction::Max | AggregateFunction::BoolAnd | AggregateFunction::BoolOr
+        );
+        let collects = call.function == AggregateFunction::ArrayAgg;
+        let counts = call.function == AggregateFunction::Count;
+        Self {
+            args: call.args.clone(),
+            filter: call.filter.clone(),
+            order_keys: call.order_by.iter().map(|(key, _)| key.clone()).collect(),
+            skips_null: !collects && !call.args.is_empty(),
+            distinct: (call.distinct && !idempotent && !call.args.is_empty())
+                .then(|| DistinctSet::new(&arg_types, collects, !counts)),
+            accumulator,
+            data_type: call.data_type.clone(),
+        }
+    }
+
+    /// Makes room for groups below `slots`.
+    pub(crate) fn grow(&mut self, slots: usize) {
+        match &mut self.accumulator {
+            Accumulator::Count(state) => state.grow(slots),
+            Accumulator::Integers(state) => state.grow(slots),
+            Accumulator::Numerics(state) => state.grow(slots),
+            Accumulator::Floats(state) => state.grow(slots),
+            Accumulator::Intervals(state) => state.grow(slots),
+            Accumulator::Booleans(state) => state.grow(slots),
+            Accumulator::Extremes(state) => state.grow(slots),
+            Accumulator::Collected(state) => state.grow(slots),
+        }
+    }
+
+    /// Adds a batch whose rows are in these groups. Rows whose filter or argument fails count for nothing and are
+    /// reported.
+    pub(crate) fn update(
+        &mut self,
+        batch: &DeltaBatch,
+        slots: &[u32],
+        context: &StepContext<'_>,
+        final_insertions: bool,
+        errors: &mut Vec<(SqlError, i64)>,
+    ) -> Result<(), StepError> {
+        let rows = &batch.rows;
+        let mut selected: Option<BooleanBuffer> = None;
+        let mut narrow = |mask: BooleanBuffer| {
+            selected = Some(match &selected {
+                Some(selected) => selected & &mask,
+                None => mask,
+            });
+        };
+        let mut failed = vec![];
+        if let Some(filter) = &self.filter {
+            let (mask, failures) = evaluate_predicate(filter, rows, &context.eval);
+            report(&failures, &batch.weights, errors);
+            narrow(mask.values().clone());
+        }
+        let mut value_of = |expr: &Scalar| {
+            let value = evaluate(expr, rows, &context.eval);
+            failed.extend(value.errors);
+            value.array
+        };
+        let args: Vec<ArrayRef> = self.args.iter().map(&mut value_of).collect();
+        let keys: Vec<ArrayRef> = self.order_keys.iter().map(&mut value_of).collect();
+        if self.skips_null
+            && let Some(nulls) = args[0].logical_nulls().filter(|nulls| nulls.null_count() > 0)
+        {
+            narrow(nulls.inner().clone());
+        }
+        if !failed.is_empty() {
+            self.reject(&mut failed, batch, context, errors);
+            let mut keep = vec![true; rows.rows];
+            for (row, _) in &failed {
+                keep[*row as usize] = false;
+            }
+            narrow(BooleanBuffer::from(keep));
+        }
+        let weights = &batch.weights;
+        let input = Input { slots, weights, args: &args, keys: &keys, selected: selected.as_ref(), final_insertions };
+        let Some(set) = &mut self.distinct else { return self.accumulator.update(&input) };
+        let appeared = set.apply(&input)?;
+        let keys = keys
+            .iter()
+            .map(|key| arrow_select::take::take(key, &appeared.rows, None).expect("rows of this batch"))
+            .collect::<Vec<_>>();
+        self.accumulator.update(&Input {
+            slots: &appeared.slots,
+            weights: &appeared.weights,
+            args: &appeared.args,
+            keys: &keys,
+            selected: None,
+            final_insertions,
+        })
+    }
+
+    /// Reports the rows whose arguments failed; those that the filter drops do not count, and of a row's several errors
+    /// the least does.
+    fn reject(
+        &self,
+        failed: &mut Vec<(u32, SqlError)>,
+        batch: &DeltaBatch,
+        context: &StepContext<'_>,
+        errors: &mut Vec<(SqlError, i64)>,
+    ) {
+        if let Some(filter) = &self.filter {
+            let (mask, _) = evaluate_predicate(filter, &batch.rows, &context.eval);
+            failed.retain(|(row, _)| mask.value(*row as usize));
+        }
+        failed.sort();
+        failed.dedup_by_key(|(row, _)| *row);
+        report(failed, &batch.weights, errors);
+    }
+
+    /// The values of these groups.
+    pub(crate) fn values(&self, slots: &[u32]) -> Values {
+        if let Accumulator::Count(counts) = &self.accumulator {
+            return Values { column: counts.column(slots), errors: vec![] };
+        }
+        let mut column = ColumnBuilder::new(&self.data_type, slots.len());
+        let mut errors = vec![];
+        for (place, &slot) in slots.iter().enumerate() {
+            let slot = slot as usize;
+            let value = match &self.accumulator {
+                Accumulator::Count(_) => unreachable!("returned above"),
+                Accumulator::Integers(state) => state.value(slot),
+                Accumulator::Numerics(state) => state.value(slot),
+                Accumulator::Floats(state) => state.value(slot),
+                Accumulator::Intervals(state) => state.value(slot),
+                Accumulator::Booleans(state) => Ok(state.value(slot)),
+                Accumulator::Extremes(state) => Ok(state.value(slot)),
+                Accumulator::Collected(state) => state.value(slot),
+            };
+            match value {
+                Ok(value) => column.append(&value),
+                Err(error) => {
+                    column.append_null();
+                    errors.push((u32::try_from(place).expect("fewer than 2^32 groups"), error));
+                }
+            }
+        }
+        Values { column: column.finish(), errors }
+    }
+
+    /// Forgets a group that has no rows.
+    pub(crate) fn reset(&mut self, slot: u32) {
+        let slot = slot as usize;
+        match &mut self.accumulator {
+            Accumulator::Count(state) => state.reset(slot),
+            Accumulator::Integers(state) => state.reset(slot),
+            Accumulator::Numerics(state) => state.reset(slot),
+            Accumulator::Floats(state) => state.reset(slot),
+            Accumulator::Intervals(state) => state.reset(slot),
+            Accumulator::Booleans(state) => state.reset(slot),
+            Accumulator::Extremes(state) => state.reset(slot),
+            Accumulator::Collected(state) => state.reset(slot),
+        }
+    }
+}
+
+impl Accumulator {
+    fn update(&mut self, input: &Input<'_>) -> Result<(), StepError> {
+        match self {
+            Self::Count(state) => state.update(input),
+            Self::Integers(state) => state.update(input),
+            Self::Numerics(state) => state.update(input),
+            Self::Floats(state) => state.update(input),
+            Self::Intervals(state) => state.update(input),
+            Self::Booleans(state) => state.update(input),
+            Self::Extremes(state) => state.update(input),
+            Self::Collected(state) => state.update(input),
+        }
+        Ok(())
+    }
+}
+
+fn accumulator_for(
+    call: &Aggregate<Column>,
+    arg_types: &[DataType],
+    key_types: Vec<DataType>,
+    orders: Vec<ColumnOrder>,
+) -> Accumulator {
+    use AggregateFunction as F;
+    let arg = || arg_types[0].clone();
+    let average = call.function == F::Avg;
+    match call.function {
+        F::CountStar | F::Count => Accumulator::Count(Counts::default()),
+        F::Sum | F::Avg => match arg_types[0] {
+            DataType::Int2 | DataType::Int4 | DataType::Int8 => {
+                Accumulator::Integers(IntegerSums::new(arg(), average, &call.data_type))
+            }
+            DataType::Float4 | DataType::Float8 => {
+                Accumulator::Floats(FloatSums::new(arg() == DataType::Float4, average, &call.data_type))
+            }
+            DataType::Interval => Accumulator::Intervals(IntervalSums::new(average)),
+            _ => Accumulator::Numerics(NumericSums::new(average)),
+        },
+        F::Min => Accumulator::Extremes(Extremes::new(arg(), false)),
+        F::Max => Accumulator::Extremes(Extremes::new(arg(), true)),
+        F::BoolAnd => Accumulator::Booleans(Booleans::new(true)),
+        F::BoolOr => Accumulator::Booleans(Booleans::new(false)),
+        F::ArrayAgg | F::StringAgg => {
+            let separated = call.function == F::StringAgg;
+            Accumulator::Collected(Collected::new(arg_types.to_vec(), key_types, orders, separated))
+        }
+    }
+}
+
+/// The 16-byte values of a numeric column.
+fn numerics(array: &ArrayRef) -> impl Fn(usize) -> headwater_types::Numeric + '_ {
+    let array = array.as_fixed_size_binary();
+    move |row| {
+        let bytes = array.value(row).try_into().expect("a numeric has 16 bytes");
+        headwater_types::Numeric::from_bytes(bytes)
+    }
+}

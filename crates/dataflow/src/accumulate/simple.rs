@@ -1,0 +1,192 @@
+//! Counts, sums of integers and intervals, bool_and and bool_or: a few words per group, added in place.
+
+use super::Input;
+use arrow_array::cast::AsArray;
+use arrow_array::types::{Int16Type, Int32Type, Int64Type, IntervalMonthDayNanoType};
+use arrow_array::{ArrayRef, Int64Array};
+use headwater_types::{DataType, Datum, Interval, Numeric, Result, SqlError, SqlState};
+use std::sync::Arc;
+
+/// count(*), count(x).
+#[derive(Debug, Default)]
+pub(super) struct Counts {
+    counts: Vec<i64>,
+}
+
+impl Counts {
+    pub(super) fn grow(&mut self, slots: usize) {
+        self.counts.resize(slots, 0);
+    }
+
+    pub(super) fn reset(&mut self, slot: usize) {
+        self.counts[slot] = 0;
+    }
+
+    pub(super) fn update(&mut self, input: &Input<'_>) {
+        let counts = &mut self.counts[..];
+        input.for_each(|_, slot, weight| counts[slot] = counts[slot].wrapping_add(weight));
+    }
+
+    pub(super) fn column(&self, slots: &[u32]) -> ArrayRef {
+        Arc::new(slots.iter().map(|&slot| Some(self.counts[slot as usize])).collect::<Int64Array>())
+    }
+}
+
+/// sum and avg of int2, int4, int8.
+#[derive(Debug)]
+pub(super) struct IntegerSums {
+    arg: DataType,
+    average: bool,
+    /// Whether the sum is shown as int8 and not as numeric.
+    narrow: bool,
+    sums: Vec<i128>,
+    counts: Vec<i64>,
+}
+
+impl IntegerSums {
+    pub(super) fn new(arg: DataType, average: bool, data_type: &DataType) -> Self {
+        Self { arg, average, narrow: *data_type == DataType::Int8, sums: vec![], counts: vec![] }
+    }
+
+    pub(super) fn grow(&mut self, slots: usize) {
+        self.sums.resize(slots, 0);
+        self.counts.resize(slots, 0);
+    }
+
+    pub(super) fn reset(&mut self, slot: usize) {
+        self.sums[slot] = 0;
+        self.counts[slot] = 0;
+    }
+
+    pub(super) fn update(&mut self, input: &Input<'_>) {
+        let Some(arg) = input.args.first() else { return };
+        match self.arg {
+            DataType::Int2 => self.add(input, arg.as_primitive::<Int16Type>().values()),
+            DataType::Int4 => self.add(input, arg.as_primitive::<Int32Type>().values()),
+            _ => self.add(input, arg.as_primitive::<Int64Type>().values()),
+        }
+    }
+
+    fn add<T: Copy + Into<i64>>(&mut self, input: &Input<'_>, values: &[T]) {
+        let (sums, counts) = (&mut self.sums[..], &mut self.counts[..]);
+        input.for_each(|row, slot, weight| {
+            let value: i64 = values[row].into();
+            sums[slot] = sums[slot].wrapping_add(i128::from(value) * i128::from(weight));
+            counts[slot] = counts[slot].wrapping_add(weight);
+        });
+    }
+
+    pub(super) fn value(&self, slot: usize) -> Result<Datum> {
+        let (sum, count) = (self.sums[slot], self.counts[slot]);
+        if count == 0 {
+            return Ok(Datum::Null);
+        }
+        if self.average {
+            let sum = Numeric::from_parts(sum, 0)?;
+            return Ok(Datum::Numeric(sum.checked_div(Numeric::from_i64(count))?));
+        }
+        if self.narrow {
+            let sum = i64::try_from(sum);
+            return sum
+                .map(Datum::Int8)
+                .map_err(|_| SqlError::new(SqlState::NumericValueOutOfRange, "bigint out of range"));
+        }
+        Ok(Datum::Numeric(Numeric::from_parts(sum, 0)?))
+    }
+}
+
+/// sum and avg of intervals, part by part.
+#[derive(Debug)]
+pub(super) struct IntervalSums {
+    average: bool,
+    sums: Vec<[i128; 3]>,
+    counts: Vec<i64>,
+}
+
+impl IntervalSums {
+    pub(super) fn new(average: bool) -> Self {
+        Self { average, sums: vec![], counts: vec![] }
+    }
+
+    pub(super) fn grow(&mut self, slots: usize) {
+        self.sums.resize(slots, [0; 3]);
+        self.counts.resize(slots, 0);
+    }
+
+    pub(super) fn reset(&mut self, slot: usize) {
+        self.sums[slot] = [0; 3];
+        self.counts[slot] = 0;
+    }
+
+    pub(super) fn update(&mut self, input: &Input<'_>) {
+        let Some(arg) = input.args.first() else { return };
+        let values = arg.as_primitive::<IntervalMonthDayNanoType>().values();
+        let (sums, counts) = (&mut self.sums[..], &mut self.counts[..]);
+        input.for_each(|row, slot, weight| {
+            let value = Interval::from_arrow(values[row]);
+            let parts = [i64::from(value.months), i64::from(value.days), value.micros];
+            for (sum, part) in sums[slot].iter_mut().zip(parts) {
+                *sum = sum.wrapping_add(i128::from(part) * i128::from(weight));
+            }
+            counts[slot] = counts[slot].wrapping_add(weight);
+        });
+    }
+
+    pub(super) fn value(&self, slot: usize) -> Result<Datum> {
+        let count = self.counts[slot];
+        if count == 0 {
+            return Ok(Datum::Null);
+        }
+        let out_of_range = || SqlError::new(SqlState::DatetimeFieldOverflow, "interval out of range");
+        let [months, days, micros] = self.sums[slot];
+        let months = i32::try_from(months).map_err(|_| out_of_range())?;
+        let days = i32::try_from(days).map_err(|_| out_of_range())?;
+        let micros = i64::try_from(micros).map_err(|_| out_of_range())?;
+        let sum = Interval::checked(months, days, micros)?;
+        if !self.average {
+            return Ok(Datum::Interval(sum));
+        }
+        // PostgreSQL divides by the count as a double too.
+        Ok(Datum::Interval(sum.checked_div(count as f64)?))
+    }
+}
+
+/// bool_and, bool_or.
+#[derive(Debug)]
+pub(super) struct Booleans {
+    all: bool,
+    /// (false, true)
+    counts: Vec<[i64; 2]>,
+}
+
+impl Booleans {
+    pub(super) fn new(all: bool) -> Self {
+        Self { all, counts: vec![] }
+    }
+
+    pub(super) fn grow(&mut self, slots: usize) {
+        self.counts.resize(slots, [0; 2]);
+    }
+
+    pub(super) fn reset(&mut self, slot: usize) {
+        self.counts[slot] = [0; 2];
+    }
+
+    pub(super) fn update(&mut self, input: &Input<'_>) {
+        let Some(arg) = input.args.first() else { return };
+        let values = arg.as_boolean().values();
+        let counts = &mut self.counts[..];
+        input.for_each(|row, slot, weight| {
+            let count = &mut counts[slot][usize::from(values.value(row))];
+            *count = count.wrapping_add(weight);
+        });
+    }
+
+    pub(super) fn value(&self, slot: usize) -> Datum {
+        match self.counts[slot] {
+            [0, 0] => Datum::Null,
+            [falses, _] if self.all => Datum::Bool(falses == 0),
+            [_, trues] => Datum::Bool(trues != 0),
+        }
+    }
+}
