@@ -189,6 +189,72 @@ pub enum HirRelation {
     },
 }
 
+impl HirRelation {
+    /// The inputs; of a `Let`, the value and then the body.
+    #[must_use]
+    pub fn children(&self) -> Vec<&Self> {
+        match self {
+            Self::Constant { .. } | Self::Get { .. } | Self::LocalGet { .. } | Self::TableFunction { .. } => vec![],
+            Self::Let { value, body, .. } => vec![value, body],
+            Self::Join { left, right, .. } | Self::Except(left, right) => vec![left, right],
+            Self::Union(inputs) => inputs.iter().collect(),
+            Self::Project { input, .. }
+            | Self::Map { input, .. }
+            | Self::Filter { input, .. }
+            | Self::Aggregate { input, .. }
+            | Self::Distinct(input)
+            | Self::TopK { input, .. } => vec![input],
+        }
+    }
+
+    /// Visits the scalars of this operator, not of its inputs nor of subqueries.
+    pub fn for_each_scalar<'a>(&'a self, visit: &mut impl FnMut(&'a HirScalar)) {
+        match self {
+            Self::Map { scalars: list, .. }
+            | Self::Filter { predicates: list, .. }
+            | Self::TableFunction { args: list, .. } => list.iter().for_each(visit),
+            Self::Join { on, .. } => visit(on),
+            Self::Aggregate { aggregates, .. } => {
+                for aggregate in aggregates {
+                    aggregate.args.iter().for_each(&mut *visit);
+                    aggregate.filter.iter().for_each(&mut *visit);
+                    aggregate.order_by.iter().for_each(|(key, _)| visit(key));
+                }
+            }
+            Self::TopK { limit, offset, .. } => {
+                limit.iter().for_each(|l| visit(l));
+                offset.iter().for_each(|o| visit(o));
+            }
+            Self::Constant { .. }
+            | Self::Get { .. }
+            | Self::Let { .. }
+            | Self::LocalGet { .. }
+            | Self::Project { .. }
+            | Self::Distinct(_)
+            | Self::Union(_)
+            | Self::Except(..) => {}
+        }
+    }
+
+    /// The number of columns.
+    #[must_use]
+    pub fn arity(&self) -> usize {
+        match self {
+            Self::Constant { types, .. } | Self::Get { types, .. } | Self::LocalGet { types, .. } => types.len(),
+            Self::Let { body, .. } => body.arity(),
+            Self::Project { columns, .. } => columns.len(),
+            Self::Map { input, scalars } => input.arity() + scalars.len(),
+            Self::Join { left, right, .. } => left.arity() + right.arity(),
+            Self::Aggregate { group_key, aggregates, .. } => group_key.len() + aggregates.len(),
+            Self::Union(inputs) => inputs.first().map_or(0, Self::arity),
+            Self::Filter { input, .. } | Self::Distinct(input) | Self::TopK { input, .. } | Self::Except(input, _) => {
+                input.arity()
+            }
+            Self::TableFunction { types, ordinality, .. } => types.len() + usize::from(*ordinality),
+        }
+    }
+}
+
 /// A whole query: a relation, and how its rows are presented.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct HirQuery {

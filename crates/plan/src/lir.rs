@@ -3,9 +3,7 @@
 //! A plan is a DAG of nodes in topological order. The same plan serves a view (each node keeps the state its operator
 //! needs) and a one-shot query (each node sees its whole input as one delta).
 
-pub use headwater_dataflow::spec::{
-    Finishing, FlatMapPlan, JoinKind, JoinPlan, Mfp, ReducePlan, SideState, TopKPlan,
-};
+pub use headwater_dataflow::spec::{Finishing, FlatMapPlan, JoinKind, JoinPlan, Mfp, ReducePlan, SideState, TopKPlan};
 use headwater_types::{DataType, Datum, RelationId};
 use serde::{Deserialize, Serialize};
 

@@ -1,0 +1,247 @@
+//! LIR as text: what each operator does, which side of a join is an index over a stored relation, and the state that is
+//! kept. A node that is used more than once is shown once, and referred to after that.
+
+use super::scalar::{aggregate, direction, scalar};
+use super::{Lines, list, with_rewrites};
+use crate::PlanInfo;
+use crate::lir::{Finishing, JoinKind, Mfp, NodeId, Operator, Plan, SideState};
+use headwater_expr::{Column, Scalar};
+
+/// Longer texts of columns give way to an ordinal.
+const NAME_CHARS_MAX: usize = 60;
+
+/// The plan as text, with a one-shot query's finishing.
+#[must_use]
+pub fn explain_plan(plan: &Plan, finishing: Option<&Finishing>, info: &dyn PlanInfo) -> String {
+    let mut names: Vec<Vec<String>> = Vec::with_capacity(plan.nodes.len());
+    let mut uses = vec![0usize; plan.nodes.len()];
+    for node in &plan.nodes {
+        node.inputs.iter().for_each(|&input| uses[input] += 1);
+    }
+    let mut explain = Explain { plan, info, uses, shown: vec![false; plan.nodes.len()], lines: Lines::new() };
+    for id in 0..plan.nodes.len() {
+        let own = explain.names(id, &names);
+        names.push(own);
+    }
+    let mut depth = 0;
+    if let Some(line) = finishing.and_then(|f| finish(f, &names[plan.root])) {
+        explain.lines.operator(0, &line);
+        depth = 1;
+    }
+    explain.node(plan.root, depth, &names);
+    let mut text = explain.lines.text;
+    if let Some(key) = &plan.key {
+        let key =
+            if key.is_empty() { "one row at most".to_owned() } else { list(key, |&c| names[plan.root][c].clone()) };
+        text.push_str(&format!("Key: {key}\n"));
+    }
+    with_rewrites(text, &plan.rewrites)
+}
+
+fn finish(finishing: &Finishing, names: &[String]) -> Option<String> {
+    let mut parts = Vec::new();
+    if !finishing.order_by.is_empty() {
+        parts.push(format!("order: {}", list(&finishing.order_by, |o| direction(&names[o.column], o))));
+    }
+    if let Some(limit) = finishing.limit {
+        parts.push(format!("limit: {limit}"));
+    }
+    if finishing.offset > 0 {
+        parts.push(format!("offset: {}", finishing.offset));
+    }
+    (!parts.is_empty()).then(|| format!("Finish  ({})", parts.join("; ")))
+}
+
+struct Explain<'a> {
+    plan: &'a Plan,
+    info: &'a dyn PlanInfo,
+    uses: Vec<usize>,
+    shown: Vec<bool>,
+    lines: Lines,
+}
+
+fn show(s: &Scalar, names: &[String]) -> String {
+    scalar(s, &|c: &Column| names.get(c.index).cloned().unwrap_or_else(|| format!("#{}", c.index)))
+}
+
+fn short(name: String, ordinal: usize) -> String {
+    if name.chars().count() > NAME_CHARS_MAX { format!("#{ordinal}") } else { name }
+}
+
+/// The names of an [`Mfp`]'s input columns and expressions.
+fn mfp_names(mfp: &Mfp, input: Vec<String>) -> Vec<String> {
+    let mut names = input;
+    for expression in &mfp.expressions {
+        let name = short(show(expression, &names), names.len());
+        names.push(name);
+    }
+    names
+}
+
+fn projected(mfp: &Mfp, input: Vec<String>) -> Vec<String> {
+    let names = mfp_names(mfp, input);
+    mfp.projection.iter().map(|&c| names[c].clone()).collect()
+}
+
+impl Explain<'_> {
+    /// The names of what the operator gives to its own [`Mfp`].
+    fn raw_names(&self, id: NodeId, known: &[Vec<String>]) -> Vec<String> {
+        let node = &self.plan.nodes[id];
+        let input = |i: usize| node.inputs.get(i).map(|&n| known[n].clone()).unwrap_or_default();
+        match &node.operator {
+            Operator::Constant(_) => (0..node.types.len()).map(|c| format!("column{}", c + 1)).collect(),
+            Operator::Source { relation, mfp } => {
+                (0..mfp.input_arity).map(|c| self.info.column_name(*relation, c)).collect()
+            }
+            Operator::Join(join) => {
+                let mut names = input(0);
+                if !matches!(join.kind, JoinKind::Semi | JoinKind::Anti) {
+                    names.extend(input(1));
+                }
+                names
+            }
+            Operator::Reduce(reduce) => {
+                let names = input(0);
+                let g = reduce.key.len();
+                let keys = reduce.key.iter().map(|&c| names[c].clone());
+                let calls = reduce
+                    .aggregates
+                    .iter()
+                    .enumerate()
+                    .map(|(i, call)| short(aggregate(call, &|c: &Column| names[c.index].clone()), g + i));
+                keys.chain(calls).collect()
+            }
+            Operator::FlatMap(flat_map) => {
+                let mut names = input(0);
+                names.extend(flat_map.types.iter().map(|_| format!("{:?}", flat_map.function)));
+                if flat_map.ordinality {
+                    names.push("ordinality".to_owned());
+                }
+                names
+            }
+            Operator::Mfp(_)
+            | Operator::Distinct
+            | Operator::TopK(_)
+            | Operator::Union
+            | Operator::Negate
+            | Operator::Threshold
+            | Operator::AtMostOne { .. } => input(0),
+        }
+    }
+
+    fn names(&self, id: NodeId, known: &[Vec<String>]) -> Vec<String> {
+        let raw = self.raw_names(id, known);
+        match self.mfp(id) {
+            Some(mfp) => projected(mfp, raw),
+            None => raw,
+        }
+    }
+
+    fn mfp(&self, id: NodeId) -> Option<&Mfp> {
+        match &self.plan.nodes[id].operator {
+            Operator::Source { mfp, .. } | Operator::Mfp(mfp) => Some(mfp),
+            Operator::Join(join) => Some(&join.mfp),
+            Operator::Reduce(reduce) => Some(&reduce.mfp),
+            Operator::FlatMap(flat_map) => Some(&flat_map.mfp),
+            Operator::Constant(_)
+            | Operator::Distinct
+            | Operator::TopK(_)
+            | Operator::Union
+            | Operator::Negate
+            | Operator::Threshold
+            | Operator::AtMostOne { .. } => None,
+        }
+    }
+
+    fn node(&mut self, id: NodeId, depth: usize, names: &[Vec<String>]) {
+        let plan = self.plan;
+        let node = &plan.nodes[id];
+        let shared = self.uses[id] > 1;
+        if self.shown[id] {
+            self.lines.operator(depth, &format!("Node {id}, shown above"));
+            return;
+        }
+        self.shown[id] = true;
+        let input: &[String] = node.inputs.first().map_or(&[], |&n| &names[n]);
+        let mut details = Vec::new();
+        let line = match &node.operator {
+            Operator::Constant(rows) => format!("Constant  ({} rows)", rows.len()),
+            Operator::Source { relation, .. } => format!("Source {}", self.info.name(*relation)),
+            Operator::Mfp(_) => "Map/Filter".to_owned(),
+            Operator::Join(join) => {
+                let right = &names[node.inputs[1]];
+                for (side, state, key, names, n) in [
+                    ("left", &join.left_state, &join.left_key, input, node.inputs[0]),
+                    ("right", &join.right_state, &join.right_key, right, node.inputs[1]),
+                ] {
+                    let key = list(key, |&c| names[c].clone());
+                    details.push(match state {
+                        SideState::Shared => {
+                            format!("{side}: index ({key}) over {}", self.source_name(n))
+                        }
+                        SideState::Owned => format!("{side}: own rows by ({key})"),
+                    });
+                }
+                if !join.residual.is_empty() {
+                    let both: Vec<String> = input.iter().chain(right).cloned().collect();
+                    details.push(format!("condition: {}", list(&join.residual, |s| show(s, &both))));
+                }
+                let pairs = join.left_key.iter().zip(&join.right_key).zip(&join.null_safe);
+                let keys = list(pairs, |((&a, &b), &null_safe)| {
+                    let operator = if null_safe { "IS NOT DISTINCT FROM" } else { "=" };
+                    format!("{} {operator} {}", input[a], right[b])
+                });
+                match (join.kind, keys.is_empty()) {
+                    (JoinKind::Inner, true) => "Cross Join".to_owned(),
+                    (kind, true) => format!("{kind:?} Join"),
+                    (kind, false) => format!("{kind:?} Join  ({keys})"),
+                }
+            }
+            Operator::Reduce(reduce) => {
+                for call in &reduce.aggregates {
+                    let state = if call.distinct { "  (state: a set of values)" } else { "" };
+                    details.push(format!("{}{state}", aggregate(call, &|c: &Column| input[c.index].clone())));
+                }
+                format!("Reduce  (key: {})", list(&reduce.key, |&c| input[c].clone()))
+            }
+            Operator::Distinct => "Distinct  (state: a weight per row)".to_owned(),
+            Operator::TopK(top_k) => {
+                let order = list(&top_k.order_by, |o| direction(&input[o.column], o));
+                let key = list(&top_k.key, |&c| input[c].clone());
+                let limit = top_k.limit.map_or("all".to_owned(), |l| l.to_string());
+                format!("TopK  (key: {key}; order: {order}; limit: {limit}; offset: {})", top_k.offset)
+            }
+            Operator::Union => "Union".to_owned(),
+            Operator::Negate => "Negate".to_owned(),
+            Operator::Threshold => "Threshold  (state: a weight per row)".to_owned(),
+            Operator::FlatMap(flat_map) => {
+                format!("FlatMap  ({:?}({}))", flat_map.function, list(&flat_map.args, |s| show(s, input)))
+            }
+            Operator::AtMostOne { key } => {
+                format!("At Most One  (key: {})", list(key, |&c| input[c].clone()))
+            }
+        };
+        let line = if shared { format!("{line}  [node {id}]") } else { line };
+        if let Some(mfp) = self.mfp(id).filter(|mfp| !mfp.is_identity()) {
+            let all = mfp_names(mfp, self.raw_names(id, names));
+            if !mfp.predicates.is_empty() {
+                details.push(format!("filter: {}", list(&mfp.predicates, |(_, p)| show(p, &all))));
+            }
+            if !mfp.expressions.is_empty() {
+                let shown = |(i, e)| format!("#{} = {}", mfp.input_arity + i, show(e, &all));
+                details.push(format!("map: {}", list(mfp.expressions.iter().enumerate(), shown)));
+            }
+            details.push(format!("columns: {}", list(&mfp.projection, |&c| all[c].clone())));
+        }
+        self.lines.operator(depth, &line);
+        details.iter().for_each(|detail| self.lines.detail(depth, detail));
+        node.inputs.iter().for_each(|&n| self.node(n, depth + 1, names));
+    }
+
+    fn source_name(&self, id: NodeId) -> String {
+        match &self.plan.nodes[id].operator {
+            Operator::Source { relation, .. } => self.info.name(*relation),
+            _ => format!("node {id}"),
+        }
+    }
+}

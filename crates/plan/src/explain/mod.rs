@@ -1,0 +1,99 @@
+//! EXPLAIN: a plan as text, an operator a line, inputs indented below it.
+
+mod hir;
+mod lir;
+mod mir;
+mod scalar;
+
+use crate::hir::HirQuery;
+use crate::{PlanInfo, PlanOptions, decorrelate, query_relation, rewrite, view_relation};
+use headwater_types::Result;
+
+pub use lir::explain_plan;
+
+/// Which stage to show.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ExplainStage {
+    /// The bound query.
+    Hir,
+    /// Relational algebra after the rewrites.
+    Mir,
+    /// The dataflow.
+    Lir,
+}
+
+/// The query's plan as text. `view` plans it as a materialized view.
+///
+/// # Errors
+///
+/// As planning.
+pub fn explain(
+    query: &HirQuery,
+    info: &dyn PlanInfo,
+    options: &PlanOptions,
+    stage: ExplainStage,
+    view: bool,
+) -> Result<String> {
+    match stage {
+        ExplainStage::Hir => {
+            decorrelate::check_depth(query)?;
+            Ok(hir::explain(query, info))
+        }
+        ExplainStage::Mir => {
+            let relation = if view { view_relation(query, info)? } else { query_relation(query, info)?.0 };
+            let (relation, fired) = rewrite::optimize(relation, info, options.rewrites)?;
+            Ok(with_rewrites(mir::explain(&relation, info), &fired))
+        }
+        ExplainStage::Lir if view => Ok(explain_plan(&crate::plan_view(query, info, options)?, None, info)),
+        ExplainStage::Lir => {
+            let (plan, finishing) = crate::plan_query(query, info, options)?;
+            Ok(explain_plan(&plan, Some(&finishing), info))
+        }
+    }
+}
+
+/// The text with a last line naming the rewrites that fired.
+fn with_rewrites<S: AsRef<str>>(mut text: String, fired: &[S]) -> String {
+    if !fired.is_empty() {
+        let names: Vec<&str> = fired.iter().map(AsRef::as_ref).collect();
+        text.push_str(&format!("Rewrites: {}\n", names.join(", ")));
+    }
+    text
+}
+
+/// Lines indented by depth.
+struct Lines {
+    text: String,
+}
+
+impl Lines {
+    fn new() -> Self {
+        Self { text: String::new() }
+    }
+
+    /// An operator's line.
+    fn operator(&mut self, depth: usize, line: &str) {
+        match depth {
+            0 => self.text.push_str(line),
+            _ => {
+                self.text.push_str(&"      ".repeat(depth - 1));
+                self.text.push_str("  ->  ");
+                self.text.push_str(line);
+            }
+        }
+        self.text.push('\n');
+    }
+
+    /// A detail of the operator above.
+    fn detail(&mut self, depth: usize, line: &str) {
+        self.text.push_str(&"      ".repeat(depth));
+        self.text.push_str("  ");
+        self.text.push_str(line);
+        self.text.push('\n');
+    }
+}
+
+/// Items separated by commas.
+fn list<T>(items: impl IntoIterator<Item = T>, mut show: impl FnMut(T) -> String) -> String {
+    items.into_iter().map(&mut show).collect::<Vec<_>>().join(", ")
+}

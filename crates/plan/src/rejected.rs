@@ -1,0 +1,58 @@
+//! What a view may not use: functions whose results change while its inputs do not.
+
+use crate::mir::Mir;
+use headwater_expr::registry::{Kernel, Volatility};
+use headwater_expr::{Expr, Scalar};
+use headwater_types::{DataType, Result, SqlError};
+
+/// Functions that tell the time.
+const CLOCK: &[&str] = &[
+    "now",
+    "transaction_timestamp",
+    "statement_timestamp",
+    "clock_timestamp",
+    "timeofday",
+    "current_timestamp",
+    "current_date",
+    "current_time",
+    "localtime",
+    "localtimestamp",
+];
+
+/// Fails for a plan that cannot be kept up to date by its inputs' changes alone.
+///
+/// # Errors
+///
+/// 0A000 naming the function.
+pub(crate) fn check_view(mir: &Mir) -> Result<()> {
+    let mut result = Ok(());
+    mir.for_each_scalar(&mut |s| {
+        if result.is_ok() {
+            result = check(s);
+        }
+    });
+    result?;
+    mir.children().into_iter().try_for_each(check_view)
+}
+
+fn check(scalar: &Scalar) -> Result<()> {
+    match scalar {
+        Expr::Call { function, .. } | Expr::Quantified { function, .. } => {
+            let function = function.0;
+            if function.volatility == Volatility::Volatile
+                || matches!(function.kernel, Kernel::Catalog)
+                || function.volatility == Volatility::Stable && CLOCK.contains(&function.name)
+            {
+                return Err(SqlError::unsupported(format!("{}() in a materialized view", function.name)));
+            }
+        }
+        Expr::Cast(input, cast)
+            if matches!(cast.to, DataType::Reg(_))
+                && !matches!(input.data_type(), DataType::Oid | DataType::Reg(_)) =>
+        {
+            return Err(SqlError::unsupported("a cast to a registry type in a materialized view"));
+        }
+        _ => {}
+    }
+    scalar.children().into_iter().try_for_each(check)
+}

@@ -1,0 +1,169 @@
+//! Rewrites from MIR to MIR. Each is one file and one idea, can be switched off, and is sound by itself: any subset, in
+//! any order, gives the same rows.
+//!
+//! *Errors.* A rewrite may lose the error of a row or a value that does not reach the result, as PostgreSQL's do; it
+//! never makes an error. So an expression that may fail never moves below an operator that could discard its row.
+
+mod demand;
+mod distinct_elimination;
+mod equi_key;
+pub(crate) use equi_key::crossing;
+mod estimate;
+mod fold;
+mod inline_let;
+mod join_order;
+mod nullability;
+mod outer_to_inner;
+mod pushdown;
+mod redundant_distinct;
+
+use crate::mir::Mir;
+use crate::{PlanInfo, properties, typecheck};
+use headwater_types::Result;
+
+macro_rules! rewrites {
+    ($($(#[$doc:meta])* $field:ident, $name:literal;)*) => {
+        /// Which rewrites may be used.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub struct RewriteOptions { $($(#[$doc])* pub $field: bool,)* }
+
+        impl RewriteOptions {
+            /// Every rewrite.
+            #[must_use]
+            pub const fn all() -> Self {
+                Self { $($field: true,)* }
+            }
+
+            /// None.
+            #[must_use]
+            pub const fn none() -> Self {
+                Self { $($field: false,)* }
+            }
+
+            /// The rewrites whose bits are set, in the order of the fields.
+            #[must_use]
+            pub fn from_bits(bits: u32) -> Self {
+                let mut bit = 0..;
+                let mut next = || bit.next().is_some_and(|i| bits.checked_shr(i).unwrap_or(0) & 1 == 1);
+                Self { $($field: next(),)* }
+            }
+
+            /// Their names, for EXPLAIN.
+            pub const NAMES: &'static [&'static str] = &[$($name,)*];
+        }
+    };
+}
+
+rewrites! {
+    /// Common table expressions used once are put where they are used.
+    inline_let, "inline common table expressions";
+    /// Constants are computed, and what is empty disappears.
+    fold, "constant folding";
+    /// Conditions move to where the rows come from, and into joins.
+    pushdown, "predicate pushdown";
+    /// Outer joins whose added rows are dropped again become inner joins.
+    outer_to_inner, "outer join to inner join";
+    /// Inner joins are put in an order.
+    join_order, "join order";
+    /// COUNT(DISTINCT x) becomes COUNT(x) where x cannot repeat.
+    distinct_elimination, "distinct elimination";
+    /// DISTINCT and checks for a single row go where a key makes them superfluous.
+    redundant_distinct, "redundant distinct";
+    /// Tests for NULL of what is never NULL.
+    nullability, "null tests";
+    /// Join conditions over expressions become join keys.
+    equi_key, "join keys of expressions";
+    /// Only columns that are used are carried.
+    demand, "projection pushdown";
+}
+
+impl Default for RewriteOptions {
+    fn default() -> Self {
+        Self::all()
+    }
+}
+
+/// What a rewrite works with.
+pub(crate) struct Context<'a> {
+    pub(crate) info: &'a dyn PlanInfo,
+    pub(crate) options: RewriteOptions,
+    fired: Vec<&'static str>,
+}
+
+impl Context<'_> {
+    /// Notes that a rewrite has changed something.
+    pub(crate) fn fired(&mut self, name: &'static str) {
+        if !self.fired.contains(&name) {
+            self.fired.push(name);
+        }
+    }
+}
+
+type Rewrite = fn(Mir, &mut Context<'_>) -> Mir;
+
+/// Rewrites the plan; also tells which rewrites did something.
+///
+/// # Errors
+///
+/// XX000 if a rewrite broke the plan (debug builds look).
+pub(crate) fn optimize(mir: Mir, info: &dyn PlanInfo, options: RewriteOptions) -> Result<(Mir, Vec<&'static str>)> {
+    let mut context = Context { info, options, fired: Vec::new() };
+    let pipeline: [(bool, &'static str, Rewrite); 11] = [
+        (options.inline_let, "inline_let", inline_let::rewrite),
+        (options.fold, "fold", fold::rewrite),
+        (options.pushdown, "pushdown", pushdown::rewrite),
+        (options.fold, "fold", fold::rewrite),
+        (options.join_order, "join_order", join_order::rewrite),
+        (options.distinct_elimination || options.redundant_distinct || options.nullability, "keys", rewrite_by_keys),
+        (options.fold && options.nullability, "fold", fold::rewrite),
+        (options.pushdown && options.nullability, "pushdown", pushdown::rewrite),
+        (options.equi_key, "equi_key", equi_key::rewrite),
+        (options.demand, "demand", demand::rewrite),
+        (options.inline_let && options.demand, "inline_let", inline_let::rewrite),
+    ];
+    let mut mir = mir;
+    for (enabled, name, rewrite) in pipeline {
+        // Nothing is left to do for a constant: most `SELECT 1`s end here.
+        if !enabled || matches!(mir, Mir::Constant { .. }) {
+            continue;
+        }
+        mir = rewrite(mir, &mut context);
+        if cfg!(debug_assertions) {
+            typecheck::check(&mir).map_err(|problem| {
+                headwater_types::SqlError::internal(format!("rewrite {name} broke the plan: {problem}"))
+            })?;
+        }
+    }
+    Ok((mir, context.fired))
+}
+
+/// The rewrites that need to know keys, in one pass from the leaves up.
+fn rewrite_by_keys(mut mir: Mir, context: &mut Context<'_>) -> Mir {
+    visit_with_keys(&mut mir, context, &mut properties::Bindings::new());
+    mir
+}
+
+fn visit_with_keys(
+    mir: &mut Mir,
+    context: &mut Context<'_>,
+    bindings: &mut properties::Bindings,
+) -> properties::Properties {
+    if let Mir::Let { id, value, body } = mir {
+        let known = visit_with_keys(value, context, bindings);
+        bindings.insert(*id, known);
+        return visit_with_keys(body, context, bindings);
+    }
+    let inputs: Vec<_> =
+        mir.children_mut().into_iter().map(|input| visit_with_keys(input, context, bindings)).collect();
+    if context.options.nullability {
+        nullability::apply(mir, &inputs, context);
+    }
+    if context.options.distinct_elimination {
+        distinct_elimination::apply(mir, &inputs, context);
+    }
+    if context.options.redundant_distinct && redundant_distinct::apply(mir, &inputs, context) {
+        // The operator is gone: its input, perhaps projected, is what remains.
+        return properties::of(mir, context.info, bindings);
+    }
+    properties::derive(mir, inputs, context.info, bindings)
+}
