@@ -1,0 +1,299 @@
+//! Views that are maintained against the same plans run once on the tables as they are then.
+
+use crate::local::SourceInput;
+use crate::runtime::{MarkReport, Runtime, RuntimeConfig, RuntimeError, Step, ViewInstall, ViewSnapshot};
+use crate::testing::{EVENTS, GROUPS, Given, PlanBuilder, Random, Tables, answer, plans, sorted};
+use crossbeam_channel::{Receiver, unbounded};
+use headwater_plan::lir::Plan;
+use headwater_types::{Batch, DataType, Datum, Epoch, RelationId, Result, SessionSettings, SqlError};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// How a test hosts its views.
+#[derive(Debug, Clone, Copy)]
+struct Hosting {
+    workers: usize,
+    /// Whether deltas travel between workers as bytes.
+    bytes: bool,
+}
+
+const HOSTINGS: [Hosting; 4] = [
+    Hosting { workers: 1, bytes: false },
+    Hosting { workers: 2, bytes: false },
+    Hosting { workers: 3, bytes: false },
+    Hosting { workers: 2, bytes: true },
+];
+
+/// A runtime, and what it reported.
+struct Host {
+    runtime: Runtime,
+    marks: Receiver<Result<MarkReport, String>>,
+    views: BTreeMap<RelationId, Vec<ViewSnapshot>>,
+    epoch: u64,
+}
+
+impl Host {
+    fn start(hosting: Hosting) -> Self {
+        let (sender, marks) = unbounded();
+        let fatal = sender.clone();
+        let communication = match hosting {
+            Hosting { workers: 1, .. } => timely::CommunicationConfig::Thread,
+            Hosting { workers, bytes: false } => timely::CommunicationConfig::Process(workers),
+            Hosting { workers, bytes: true } => timely::CommunicationConfig::ProcessBinary(workers),
+        };
+        let runtime = Runtime::start_with(
+            RuntimeConfig { workers: hosting.workers },
+            communication,
+            Box::new(move |mark| sender.send(Ok(mark)).expect("the test waits")),
+            Box::new(move |message| fatal.send(Err(message)).expect("the test waits")),
+        );
+        Self { runtime: runtime.expect("threads start"), marks, views: BTreeMap::new(), epoch: 0 }
+    }
+
+    /// Waits for the next mark.
+    fn mark(&mut self) -> MarkReport {
+        let mark = self.marks.recv().expect("the runtime lives").expect("nothing is broken");
+        assert_eq!(mark.epoch, Epoch(self.epoch), "marks come in order");
+        self.views.extend(mark.changed.iter().cloned());
+        mark
+    }
+
+    fn install(&mut self, id: u32, plan: &Plan, tables: &Tables) {
+        self.epoch += 1;
+        self.runtime.install(ViewInstall {
+            id: RelationId(id),
+            plan: Arc::new(plan.clone()),
+            settings: Arc::new(SessionSettings::default()),
+            types: plan.nodes[plan.root].types.clone(),
+            key: plan.key.clone(),
+            inputs: tables.snapshots(),
+            epoch: Epoch(self.epoch),
+            now_micros: 0,
+        });
+        let mark = self.mark();
+        assert_eq!(mark.changed.iter().map(|(id, _)| *id).collect::<Vec<_>>(), [RelationId(id)]);
+    }
+
+    fn step(&mut self, deltas: Vec<(RelationId, headwater_dataflow::SourceDelta)>) -> MarkReport {
+        self.epoch += 1;
+        self.runtime.step(Step { epoch: Epoch(self.epoch), now_micros: 0, deltas });
+        self.mark()
+    }
+
+    /// A view's rows, in some order; or what reading it raises.
+    fn read(&self, id: u32) -> Result<Vec<Vec<Datum>>, SqlError> {
+        let parts = &self.views[&RelationId(id)];
+        if let Some(error) = parts.iter().filter_map(|part| part.error.as_ref()).min() {
+            return Err(error.clone());
+        }
+        let mut rows = vec![];
+        for part in parts {
+            let types = part.rows.types().to_vec();
+            let all: Vec<usize> = (0..types.len()).collect();
+            for batch in part.rows.scan(&all) {
+                for (row, weight) in batch.to_rows(&types) {
+                    assert!(weight > 0, "a stored row weighs {weight}");
+                    rows.extend((0..weight).map(|_| row.clone()));
+                }
+            }
+        }
+        Ok(sorted(rows))
+    }
+}
+
+#[test]
+fn views_equal_their_plans_after_every_step() {
+    let plans = plans();
+    for hosting in HOSTINGS {
+        for seed in 0..4 {
+            let mut random = Random(seed);
+            let (mut host, mut tables) = (Host::start(hosting), Tables::new());
+            for step in 0..40 {
+                // Views come one by one, so that some begin with rows and some without.
+                if step % 2 == 0
+                    && let Some((_, plan)) = plans.get(step / 2)
+                {
+                    let id = 100 + u32::try_from(step / 2).expect("small");
+                    host.install(id, plan, &tables);
+                }
+                let deltas = tables.change_at_random(&mut random);
+                host.step(deltas);
+                for (id, (name, plan)) in (100..).zip(&plans).take(step / 2 + 1) {
+                    let expected = answer(plan, &Given::tables(&tables));
+                    assert_eq!(host.read(id), expected, "{name}: {hosting:?} seed {seed} step {step}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn views_read_views_and_their_errors() {
+    let base = {
+        let mut b = PlanBuilder::new();
+        let events = b.events();
+        let quotient = b.quotient(events, 2);
+        b.project(quotient, &[1, 3]);
+        b.plan()
+    };
+    let base_types = [DataType::Int4, DataType::Int8];
+    // Joins the view with itself through an aggregate, and with a table.
+    let above = {
+        let mut b = PlanBuilder::new();
+        let view = b.source(RelationId(100), &base_types);
+        let groups = b.groups();
+        let counts = b.count(view, &[0], None);
+        let joined = b.join(headwater_dataflow::spec::JoinKind::Left, counts, groups, (0, 0));
+        b.project(joined, &[0, 1, 3]);
+        b.plan()
+    };
+    let shared = {
+        let mut b = PlanBuilder::new();
+        let view = b.source(RelationId(100), &base_types);
+        let groups = b.groups();
+        b.join(headwater_dataflow::spec::JoinKind::Inner, view, groups, (0, 0));
+        b.plan()
+    };
+    let top = {
+        let mut b = PlanBuilder::new();
+        let view = b.source(RelationId(101), &[DataType::Int4, DataType::Int8, DataType::Text]);
+        b.count(view, &[], Some(1));
+        b.plan()
+    };
+    for hosting in HOSTINGS {
+        for seed in 0..6 {
+            let mut random = Random(seed * 31 + 7);
+            let (mut host, mut tables) = (Host::start(hosting), Tables::new());
+            for step in 0..30 {
+                for (at, id, plan) in [(0, 100, &base), (5, 101, &above), (7, 102, &shared), (9, 103, &top)] {
+                    if step == at {
+                        host.install(id, plan, &tables);
+                    }
+                }
+                host.step(tables.change_at_random(&mut random));
+                let mut given = Given::tables(&tables);
+                for (at, id, plan) in [(0, 100, &base), (5, 101, &above), (7, 102, &shared), (9, 103, &top)] {
+                    if step < at {
+                        break;
+                    }
+                    let context = format!("view {id}: {hosting:?} seed {seed} step {step}");
+                    match answer(plan, &given) {
+                        Ok(rows) => {
+                            assert_eq!(host.read(id).as_ref(), Ok(&rows), "{context}");
+                            let types = &plan.nodes[plan.root].types;
+                            given.0.insert(RelationId(id), SourceInput::Rows(Batch::from_rows(types, &rows)));
+                        }
+                        Err(error) => {
+                            // And so do all that read it.
+                            for id in (id..=103).filter(|id| host.views.contains_key(&RelationId(*id))) {
+                                assert_eq!(host.read(id).as_ref(), Err(&error), "{context}");
+                            }
+                            break;
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn views_come_and_go_while_others_are_kept() {
+    let plans = plans();
+    for hosting in HOSTINGS {
+        let mut random = Random(99);
+        let (mut host, mut tables) = (Host::start(hosting), Tables::new());
+        let mut live: BTreeMap<u32, usize> = BTreeMap::new();
+        for step in 0..60_u32 {
+            let chosen = usize::try_from(random.below(20)).expect("small");
+            if random.below(2) == 0 {
+                host.install(1000 + step, &plans[chosen].1, &tables);
+                live.insert(1000 + step, chosen);
+            }
+            if live.len() > 5 {
+                let gone: Vec<u32> = live.keys().copied().filter(|_| random.below(3) == 0).collect();
+                for id in &gone {
+                    live.remove(id);
+                    host.views.remove(&RelationId(*id));
+                }
+                host.runtime.drop_views(gone.into_iter().map(RelationId).collect());
+            }
+            let mark = host.step(tables.change_at_random(&mut random));
+            assert!(mark.changed.iter().all(|(id, _)| live.contains_key(&id.0)), "a dropped view is reported");
+            for (id, plan) in &live {
+                let (name, plan) = &plans[*plan];
+                let expected = answer(plan, &Given::tables(&tables));
+                assert_eq!(host.read(*id), expected, "{name}: {hosting:?} step {step}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_backfill_in_many_pieces_gives_the_whole() {
+    let event = |id: i32| vec![Datum::Int4(id), Datum::Int4(id % 7), Datum::Int8(i64::from(id % 5 + 1))];
+    for hosting in HOSTINGS {
+        let (mut host, mut tables) = (Host::start(hosting), Tables::new());
+        for start in (0..30_000).step_by(3000) {
+            let rows: Vec<_> = (start..start + 3000).map(event).collect();
+            tables.change(EVENTS, &rows, &[]);
+        }
+        tables.change(GROUPS, &[vec![Datum::Int4(3), Datum::text("three")]], &[]);
+        tables.change(EVENTS, &[], &(0..9000).step_by(3).collect::<Vec<_>>());
+        for (id, (name, plan)) in (100..).zip(plans()) {
+            if name == "everything" || name.contains("join") && hosting.bytes {
+                continue;
+            }
+            host.install(id, &plan, &tables);
+            assert_eq!(host.read(id), answer(&plan, &Given::tables(&tables)), "{name}: {hosting:?}");
+        }
+    }
+}
+
+#[test]
+fn a_step_costs_what_it_changes() {
+    let mut tables = Tables::new();
+    let rows: Vec<_> = (0..20_000).map(|id| vec![Datum::Int4(id), Datum::Int4(id % 1000), Datum::Int8(1)]).collect();
+    tables.change(EVENTS, &rows, &[]);
+    let groups: Vec<_> = (0..1000).map(|id| vec![Datum::Int4(id), Datum::text(format!("g{id}"))]).collect();
+    tables.change(GROUPS, &groups, &[]);
+    let mut host = Host::start(HOSTINGS[0]);
+    for (id, (name, plan)) in (100..).zip(plans()) {
+        if ["count by group", "count of all", "inner join and count"].contains(&name) {
+            host.install(id, &plan, &tables);
+        }
+    }
+    let delta = tables.change(EVENTS, &[vec![Datum::Int4(20_000), Datum::Int4(5), Datum::Int8(1)]], &[]);
+    let mark = host.step(vec![(EVENTS, delta)]);
+    assert!(mark.rows_touched < 100, "{} rows for one", mark.rows_touched);
+    // The table of groups concerns one of them only.
+    let delta = tables.change(GROUPS, &[vec![Datum::Int4(2000), Datum::text("empty")]], &[]);
+    let mark = host.step(vec![(GROUPS, delta)]);
+    assert!(mark.changed.len() <= 1, "views that read other tables are left alone");
+    assert!(mark.rows_touched < 20, "{} rows for one", mark.rows_touched);
+}
+
+#[test]
+fn a_broken_invariant_is_fatal_and_nothing_hangs() {
+    for hosting in HOSTINGS {
+        let mut host = Host::start(hosting);
+        let (name, plan) = &plans()[2];
+        host.install(100, plan, &Tables::new());
+        // A row that was never inserted is retracted.
+        let mut delta = Tables::new().change(EVENTS, &[vec![Datum::Int4(1), Datum::Int4(1), Datum::Int8(1)]], &[]);
+        delta.delta.weights = vec![-1];
+        host.runtime.step(Step { epoch: Epoch(2), now_micros: 0, deltas: vec![(EVENTS, delta)] });
+        let message = host.marks.recv().expect("the runtime lives").expect_err("it is broken");
+        assert!(message.contains("view with id 100"), "{name}: {message}");
+        host.runtime.shutdown();
+        assert!(host.marks.try_recv().is_err(), "nothing is reported after the end");
+    }
+}
+
+#[test]
+fn absurd_numbers_of_workers_are_refused() {
+    for workers in [0, 100_000] {
+        let started = Runtime::start(RuntimeConfig { workers }, Box::new(|_| ()), Box::new(|_| ()));
+        assert!(matches!(started, Err(RuntimeError::Workers { .. })), "{workers}");
+    }
+}
