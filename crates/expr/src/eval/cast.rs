@@ -2,6 +2,7 @@
 
 use super::arithmetic::out_of_range;
 use crate::{CastContext, EvalContext};
+use headwater_types::datetime;
 use headwater_types::{
     ArrayDatum, DataType, Datum, Interval, Numeric, RegKind, Result, SqlError, SqlState, TextContext, apply_typmod,
     datum_to_text, parse_text,
@@ -108,74 +109,25 @@ fn scalar(value: &Datum, from: &DataType, to: &DataType, eval: &EvalContext<'_>)
 fn date_time(value: &Datum, from: &DataType, to: &DataType, eval: &EvalContext<'_>) -> Result<Datum> {
     use DataType as D;
     let zone = &eval.settings.time_zone;
-    Ok(match (value, from, to) {
-        (Datum::Date(days), _, D::Timestamp) => Datum::Timestamp(date_to_timestamp(*days)?),
-        (Datum::Date(days), _, D::Timestamptz) => {
-            let local = date_to_timestamp(*days)?;
-            Datum::Timestamp(if is_infinite(local) { local } else { zone.local_to_utc(local) })
+    let local = |micros: i64| {
+        if *from == D::Timestamptz { datetime::timestamptz_to_timestamp(micros, zone) } else { Ok(micros) }
+    };
+    Ok(match (value, to) {
+        (Datum::Date(days), D::Timestamp) => Datum::Timestamp(datetime::date_to_timestamp(*days)?),
+        (Datum::Date(days), D::Timestamptz) => {
+            Datum::Timestamp(datetime::timestamp_to_timestamptz(datetime::date_to_timestamp(*days)?, zone)?)
         }
-        (Datum::Timestamp(v), D::Timestamp, D::Timestamptz) => {
-            Datum::Timestamp(if is_infinite(*v) { *v } else { zone.local_to_utc(*v) })
+        (Datum::Timestamp(v), D::Timestamptz) => Datum::Timestamp(datetime::timestamp_to_timestamptz(*v, zone)?),
+        (Datum::Timestamp(v), D::Timestamp) => Datum::Timestamp(local(*v)?),
+        (Datum::Timestamp(v), D::Date) => Datum::Date(datetime::timestamp_to_date(local(*v)?)),
+        (Datum::Timestamp(v), D::Time) if datetime::is_finite_timestamp(*v) => {
+            Datum::Time(local(*v)?.rem_euclid(Interval::MICROS_PER_DAY))
         }
-        (Datum::Timestamp(v), D::Timestamptz, D::Timestamp) => Datum::Timestamp(local_of(*v, eval)),
-        (Datum::Timestamp(v), _, D::Date) => {
-            let local = if *from == D::Timestamptz { local_of(*v, eval) } else { *v };
-            Datum::Date(timestamp_to_date(local)?)
-        }
-        (Datum::Timestamp(v), _, D::Time) => {
-            if is_infinite(*v) {
-                return Ok(Datum::Null);
-            }
-            let local = if *from == D::Timestamptz { local_of(*v, eval) } else { *v };
-            Datum::Time(local.rem_euclid(Interval::MICROS_PER_DAY))
-        }
-        (Datum::Time(v), _, D::Interval) => Datum::Interval(Interval { micros: *v, ..Interval::default() }),
-        (Datum::Interval(v), _, D::Time) => Datum::Time(v.micros.rem_euclid(Interval::MICROS_PER_DAY)),
+        (Datum::Timestamp(_), D::Time) => Datum::Null,
+        (Datum::Time(v), D::Interval) => Datum::Interval(Interval { micros: *v, ..Interval::default() }),
+        (Datum::Interval(v), D::Time) => Datum::Time(v.micros.rem_euclid(Interval::MICROS_PER_DAY)),
         _ => return Err(no_cast(from, to)),
     })
-}
-
-/// The wall clock of an instant in the session's zone; infinities stay.
-pub(crate) fn local_of(utc: i64, eval: &EvalContext<'_>) -> i64 {
-    if is_infinite(utc) {
-        return utc;
-    }
-    let offset = i64::from(eval.settings.time_zone.offset_at_utc(utc)) * 1_000_000;
-    utc.saturating_add(offset)
-}
-
-/// Whether a timestamp is ±infinity.
-pub(crate) fn is_infinite(micros: i64) -> bool {
-    micros == i64::MAX || micros == i64::MIN
-}
-
-/// Midnight of a date.
-///
-/// # Errors
-///
-/// 22008 `date out of range for timestamp`.
-pub(crate) fn date_to_timestamp(days: i32) -> Result<i64> {
-    match days {
-        i32::MAX => Ok(i64::MAX),
-        i32::MIN => Ok(i64::MIN),
-        _ => i64::from(days)
-            .checked_mul(Interval::MICROS_PER_DAY)
-            .ok_or_else(|| SqlError::new(SqlState::DatetimeFieldOverflow, "date out of range for timestamp")),
-    }
-}
-
-/// The date of a local timestamp.
-///
-/// # Errors
-///
-/// None that a valid timestamp reaches.
-pub(crate) fn timestamp_to_date(micros: i64) -> Result<i32> {
-    match micros {
-        i64::MAX => Ok(i32::MAX),
-        i64::MIN => Ok(i32::MIN),
-        _ => i32::try_from(micros.div_euclid(Interval::MICROS_PER_DAY))
-            .map_err(|_| SqlError::new(SqlState::DatetimeFieldOverflow, "timestamp out of range")),
-    }
 }
 
 /// 42846
@@ -348,17 +300,5 @@ fn numeric_to_f32(value: Numeric) -> f32 {
         Numeric::NaN => f32::NAN,
         Numeric::Infinity => f32::INFINITY,
         Numeric::NegInfinity => f32::NEG_INFINITY,
-    }
-}
-pub(super) trait ZoneTemp {
-    fn local_to_utc(&self, m: i64) -> i64;
-    fn offset_at_utc(&self, m: i64) -> i32;
-}
-impl ZoneTemp for headwater_types::TimeZone {
-    fn local_to_utc(&self, m: i64) -> i64 {
-        m
-    }
-    fn offset_at_utc(&self, _m: i64) -> i32 {
-        0
     }
 }

@@ -1,16 +1,17 @@
 //! Conversions of columns: shared memory where only the type's name changes, typed loops for the common ones, a value
 //! at a time for the rest.
 
-use super::cast::ZoneTemp;
-use super::cast::{cast_datum, date_to_timestamp, int_to_f64, is_infinite};
+use super::cast::{cast_datum, int_to_f64};
 use super::compare::{numeric_at, wide_ints};
 use super::operand::with_nulls;
 use super::{Evaluated, RowErrors, row_number};
+use crate::functions::datetime::map_timestamps;
 use crate::{Cast, CastContext, EvalContext};
 use arrow_array::cast::AsArray;
-use arrow_array::types::{Date32Type, Float64Type, Int16Type, Int32Type, Int64Type, TimestampMicrosecondType};
-use arrow_array::{Array, ArrayRef, FixedSizeBinaryArray, Float64Array, PrimitiveArray, TimestampMicrosecondArray};
+use arrow_array::types::{Float64Type, Int16Type, Int32Type, Int64Type};
+use arrow_array::{Array, ArrayRef, FixedSizeBinaryArray, Float64Array};
 use arrow_buffer::Buffer;
+use headwater_types::datetime;
 use headwater_types::{ColumnBuilder, DataType, Datum, NUMERIC_BYTES, Numeric, TimeZone, apply_typmod};
 use rust_decimal::Decimal;
 use std::sync::Arc;
@@ -78,23 +79,18 @@ fn fast(array: &ArrayRef, from: &DataType, cast: &Cast, eval: &EvalContext<'_>) 
         (D::Numeric(_), D::Numeric(Some((precision, scale)))) => {
             return Some(fit_numerics(array, *precision, *scale));
         }
-        (D::Date, D::Timestamp) => {
-            let days = array.as_primitive::<Date32Type>();
-            if days.iter().flatten().any(|d| date_to_timestamp(d).is_err()) {
-                return None;
-            }
-            let micros: TimestampMicrosecondArray = days.unary(|d| date_to_timestamp(d).unwrap_or_default());
-            Arc::new(micros)
-        }
         (D::Timestamp, D::Timestamptz) | (D::Timestamptz, D::Timestamp) if eval.settings.time_zone == TimeZone::UTC => {
             relabel(array, from, &cast.to)
         }
         (D::Timestamp, D::Timestamptz) => {
             let zone = &eval.settings.time_zone;
-            let micros = array.as_primitive::<TimestampMicrosecondType>();
-            let utc: PrimitiveArray<TimestampMicrosecondType> =
-                micros.unary(|v| if is_infinite(v) { v } else { zone.local_to_utc(v) });
-            relabel(&(Arc::new(utc) as ArrayRef), &D::Timestamp, &D::Timestamptz)
+            let convert = |micros| datetime::timestamp_to_timestamptz(micros, zone);
+            return Some(map_timestamps(array, &cast.to, convert));
+        }
+        (D::Timestamptz, D::Timestamp) => {
+            let zone = &eval.settings.time_zone;
+            let convert = |micros| datetime::timestamptz_to_timestamp(micros, zone);
+            return Some(map_timestamps(array, &cast.to, convert));
         }
         (D::Oid | D::Reg(_), D::Int8) => {
             let oids = array.as_primitive::<arrow_array::types::UInt32Type>();

@@ -1,5 +1,7 @@
 //! The registry's entries, one file per family.
 
+mod array;
+mod catalog;
 mod comparison;
 pub(crate) mod datetime;
 mod digest;
@@ -8,7 +10,10 @@ pub(crate) mod keywords;
 mod like;
 mod math;
 pub(crate) mod regex;
+mod session;
 mod text;
+mod to_char;
+mod window;
 
 use crate::registry::Entry;
 
@@ -16,7 +21,19 @@ use crate::registry::Entry;
 pub(crate) fn entries() -> Vec<Entry> {
     let mut entries = comparison::entries();
     entries.extend(math::operators());
-    for family in [math::ENTRIES, text::ENTRIES, like::ENTRIES, regex::ENTRIES, format::ENTRIES] {
+    entries.extend(datetime::entries());
+    entries.extend(catalog::entries());
+    for family in [
+        math::ENTRIES,
+        text::ENTRIES,
+        like::ENTRIES,
+        regex::ENTRIES,
+        format::ENTRIES,
+        to_char::ENTRIES,
+        window::ENTRIES,
+        array::ENTRIES,
+        session::ENTRIES,
+    ] {
         entries.extend_from_slice(family);
     }
     entries
