@@ -392,3 +392,14 @@ fn every_type_has_a_row_in_pg_type() {
         assert_eq!(name, [Datum::text(data_type.internal_name())]);
     }
 }
+
+#[test]
+fn every_function_that_reads_the_catalog_is_computed() {
+    use headwater_expr::registry::{Kernel, all_functions};
+    let missing: Vec<&str> = (all_functions().iter())
+        .filter(|function| matches!(function.kernel, Kernel::Catalog) && !crate::functions::is_known(function.name))
+        .map(|function| function.signature.as_str())
+        .collect();
+    assert!(missing.is_empty(), "{missing:?}");
+    assert!(all_functions().iter().any(|function| function.name == "format_type"));
+}

@@ -40,6 +40,11 @@ pub(super) const FUNCTIONS: &[(&str, Function)] = &[
     ("pg_tablespace_location", |_| Ok(Datum::text(""))),
     ("pg_tablespace_size", |call| Ok(Datum::Int8(total_bytes(call)))),
     ("pg_total_relation_size", relation_size),
+    // These act on sessions, which a read of the catalog cannot.
+    ("pg_cancel_backend", |_| Err(SqlError::unsupported("function pg_cancel_backend"))),
+    ("pg_terminate_backend", |_| Err(SqlError::unsupported("function pg_terminate_backend"))),
+    ("set_config", |_| Err(SqlError::unsupported("function set_config").with_hint("Use SET."))),
+    ("txid_current", |_| Err(SqlError::unsupported("function txid_current"))),
     ("session_user", |call| Ok(Datum::text(&call.settings.user))),
     ("version", |_| Ok(Datum::text(version_text()))),
 ];

@@ -42,6 +42,12 @@ fn functions() -> &'static HashMap<&'static str, Function> {
     })
 }
 
+/// Whether [`CatalogFunctions`] computes a function.
+#[cfg(test)]
+pub(crate) fn is_known(name: &str) -> bool {
+    functions().contains_key(name)
+}
+
 impl CatalogLookup for CatalogFunctions<'_> {
     fn reg_name(&self, kind: RegKind, oid: u32, settings: &SessionSettings) -> Option<String> {
         reg::name(self.catalog, kind, oid, settings)

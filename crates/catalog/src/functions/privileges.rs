@@ -7,6 +7,7 @@ pub(super) const FUNCTIONS: &[(&str, Function)] = &[
     ("has_any_column_privilege", |call| relation_privilege(call, 0)),
     ("has_column_privilege", |call| relation_privilege(call, 1)),
     ("has_database_privilege", database_privilege),
+    ("has_foreign_data_wrapper_privilege", yes),
     ("has_function_privilege", |call| object_privilege(call, RegKind::Procedure)),
     ("has_language_privilege", yes),
     ("has_schema_privilege", |call| object_privilege(call, RegKind::Namespace)),
