@@ -45,7 +45,6 @@ pub(super) const FUNCTIONS: &[(&str, Function)] = &[
     ("pg_ts_parser_is_visible", |call| Ok(visible_if_static(call, "pg_ts_parser"))),
     ("pg_ts_template_is_visible", |call| Ok(visible_if_static(call, "pg_ts_template"))),
     ("pg_type_is_visible", |call| Ok(type_is_visible(call))),
-    ("quote_ident", |call| Ok(optional(call.text(0).map(quote_identifier)))),
     ("shobj_description", |call| Ok(shared_description(call))),
 ];
 

@@ -9,11 +9,9 @@ use headwater_types::{ArrayDatum, DataType, Datum, RegKind, RelationId, Result, 
 use std::sync::Arc;
 
 pub(super) const FUNCTIONS: &[(&str, Function)] = &[
-    ("current_database", |call| Ok(Datum::text(&call.settings.database))),
     ("current_schema", |call| Ok(optional(call.catalog.creation_schema(call.search_path()).map(|s| s.name.clone())))),
     ("current_schemas", |call| Ok(current_schemas(call))),
     ("current_setting", current_setting),
-    ("current_user", |call| Ok(Datum::text(&call.settings.user))),
     ("getdatabaseencoding", |_| Ok(Datum::text("UTF8"))),
     ("inet_client_addr", |call| Ok(own_session(call, |s| optional(s.client_address.clone())))),
     ("inet_client_port", |call| Ok(own_session(call, |s| s.client_port.map_or(Datum::Null, Datum::Int4)))),
@@ -45,7 +43,6 @@ pub(super) const FUNCTIONS: &[(&str, Function)] = &[
     ("pg_terminate_backend", |_| Err(SqlError::unsupported("function pg_terminate_backend"))),
     ("set_config", |_| Err(SqlError::unsupported("function set_config").with_hint("Use SET."))),
     ("txid_current", |_| Err(SqlError::unsupported("function txid_current"))),
-    ("session_user", |call| Ok(Datum::text(&call.settings.user))),
     ("version", |_| Ok(Datum::text(version_text()))),
 ];
 
