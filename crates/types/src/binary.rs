@@ -178,10 +178,11 @@ fn decode(reader: &mut Reader<'_>, data_type: &DataType) -> Result<Datum> {
 fn decode_array(reader: &mut Reader<'_>, element: &DataType) -> Result<Datum> {
     let (dimensions, _has_nulls, oid) = (reader.i32()?, reader.i32()?, reader.u32()?);
     if oid != element.oid() {
-        let message = "binary data has array element type {} ({}) instead of expected {} ({})";
-        let mut parts = [oid.to_string(), name_of(oid), element.oid().to_string(), element.sql_name()].into_iter();
-        let message: String =
-            message.split("{}").map(|piece| format!("{piece}{}", parts.next().unwrap_or_default())).collect();
+        let (got, expected) = (name_of(oid), element.sql_name());
+        let message = format!(
+            "binary data has array element type {oid} ({got}) instead of expected {} ({expected})",
+            element.oid()
+        );
         return Err(SqlError::new(SqlState::DatatypeMismatch, message));
     }
     let mut values = Vec::new();
@@ -234,9 +235,8 @@ fn decode_numeric(reader: &mut Reader<'_>) -> Result<Numeric> {
         text.push_str(&format!("{digit:04}"));
     }
     text.push_str(&format!("e{}", (i64::from(weight) + 1) * BASE_DIGITS));
-    let scale = i32::from(scale);
     // The last digit's zeros beyond the scale are not part of the value.
-    Numeric::parse(&text)?.round(scale.min(i32::from(u16::MAX)))
+    Numeric::parse(&text)?.round(i32::from(scale))
 }
 
 fn encode_numeric(out: &mut Vec<u8>, value: Numeric) {
@@ -381,8 +381,8 @@ pub(crate) fn encode_sized(array: &dyn Array, data_type: &DataType, row: usize, 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::array_of;
     use crate::testing::{numeric, samples};
-    use crate::{NUMERIC_BYTES, array_of};
 
     fn encode(data_type: &DataType, value: &Datum) -> Vec<u8> {
         let mut out = Vec::new();
@@ -449,7 +449,7 @@ mod tests {
             state(&[0, 1, 0x7f, 0xff, 0, 0, 0, 0, 0, 1], DataType::Numeric(None)),
             Err(SqlState::NumericValueOutOfRange)
         );
-        assert_eq!(state(&[0x7f; NUMERIC_BYTES], DataType::Timestamp), Err(SqlState::DatetimeFieldOverflow));
+        assert_eq!(state(&(i64::MAX - 1).to_be_bytes(), DataType::Timestamp), Err(SqlState::DatetimeFieldOverflow));
         let array_of_many = [&[0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 23, 0x7f, 0xff, 0xff, 0xff, 0, 0, 0, 1][..]].concat();
         assert_eq!(state(&array_of_many, DataType::Array(Box::new(DataType::Int4))), Err(SqlState::ProtocolViolation));
     }
