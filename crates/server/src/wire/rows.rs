@@ -214,7 +214,7 @@ mod tests {
         for row in 0..4 {
             encoder.encode(row, &mut output);
         }
-        let values: Vec<&[u8]> = output.split(|&byte| byte == b'D').skip(1).map(|row| &row[10..]).collect();
+        let values: Vec<&[u8]> = output.as_ref().split(|&byte| byte == b'D').skip(1).map(|row| &row[10..]).collect();
         assert_eq!(values, [&b"pg_class"[..], b"-", b"7", b""]);
     }
 
