@@ -126,7 +126,7 @@ impl Interval {
             .ok_or_else(out_of_range)?;
         // Exact enough: PostgreSQL multiplies the microseconds as a double too.
         let micros = (scale(self.micros as f64) + seconds * MICROS_PER_SECOND).round_ties_even();
-        if !(micros.abs() <= Self::MICROS_MAX as f64) {
+        if micros.is_nan() || micros.abs() > Self::MICROS_MAX as f64 {
             return Err(out_of_range());
         }
         Self::checked(whole_months, days, micros as i64)

@@ -179,7 +179,7 @@ impl Numeric {
     ///
     /// 22003 if it does not fit.
     pub fn checked_sub(self, other: Self) -> Result<Self> {
-        self.checked_add(other.neg())
+        self.checked_add(-other)
     }
 
     /// The product.
@@ -223,17 +223,6 @@ impl Numeric {
             (Self::Finite(a), Self::Finite(b)) => a.checked_rem(b).map(Self::finite).ok_or_else(overflow),
             (finite @ Self::Finite(_), _) => Ok(finite),
             _ => Ok(Self::NaN),
-        }
-    }
-
-    /// The opposite.
-    #[must_use]
-    pub fn neg(self) -> Self {
-        match self {
-            Self::Finite(value) => Self::finite(-value),
-            Self::NaN => Self::NaN,
-            Self::Infinity => Self::NegInfinity,
-            Self::NegInfinity => Self::Infinity,
         }
     }
 
@@ -476,6 +465,19 @@ impl Numeric {
                     "A field with precision {precision}, scale {scale} must round to an absolute value less than {bound}."
                 ))
             }
+        }
+    }
+}
+
+impl std::ops::Neg for Numeric {
+    type Output = Self;
+
+    fn neg(self) -> Self {
+        match self {
+            Self::Finite(value) => Self::finite(-value),
+            Self::NaN => Self::NaN,
+            Self::Infinity => Self::NegInfinity,
+            Self::NegInfinity => Self::Infinity,
         }
     }
 }

@@ -357,15 +357,19 @@ impl State {
                 column.append_null();
                 continue;
             }
-            let value = raw.value(options, scratch).map_err(RowError::Encoding)?;
+            let value = raw.value(options, scratch).map_err(|error| RowError::Encoding(Box::new(error)))?;
             if let Err(error) = column.append(value, &context) {
                 let extra = splitter.remaining_fields() + index + 1 > columns.len();
-                return Err(if extra { RowError::Extra } else { RowError::Value(index, value.to_owned(), error) });
+                return Err(if extra {
+                    RowError::Extra
+                } else {
+                    RowError::Value(index, value.to_owned(), Box::new(error))
+                });
             }
         }
         // A table without columns reads empty lines.
-        let extra = !splitter.done && !(columns.is_empty() && line.is_empty());
-        if extra { Err(RowError::Extra) } else { Ok(()) }
+        let none_expected = columns.is_empty() && line.is_empty();
+        if !splitter.done && !none_expected { Err(RowError::Extra) } else { Ok(()) }
     }
 
     fn row_error(&self, error: RowError, line: &str) -> SqlError {
@@ -375,7 +379,7 @@ impl State {
             RowError::Missing(index) => {
                 structural(format!("missing data for column \"{}\"", self.columns[index].field.name))
             }
-            RowError::Encoding(error) => self.in_line(error, Some(line)),
+            RowError::Encoding(error) => self.in_line(*error, Some(line)),
             RowError::CarriageReturn => {
                 let error = bad_format("unquoted carriage return found in data")
                     .with_hint("Use quoted CSV field to represent carriage return.");
@@ -384,7 +388,7 @@ impl State {
             RowError::Value(index, value, error) => {
                 let column = &self.columns[index].field.name;
                 let place = self.place(self.line);
-                with_context(error, format!("{place}, column {column}: \"{}\"", limited(&value)))
+                with_context(*error, format!("{place}, column {column}: \"{}\"", limited(&value)))
             }
         }
     }
@@ -396,8 +400,8 @@ enum RowError {
     Missing(usize),
     CarriageReturn,
     /// Escapes that make no character.
-    Encoding(SqlError),
-    Value(usize, String, SqlError),
+    Encoding(Box<SqlError>),
+    Value(usize, String, Box<SqlError>),
 }
 
 /// A text cut to what a context shows.

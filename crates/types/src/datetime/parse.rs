@@ -282,7 +282,7 @@ impl Draft {
         let parts: Vec<&str> = token.split(|c: char| !c.is_ascii_alphanumeric()).filter(|p| !p.is_empty()).collect();
         let starts_with_letter = token.starts_with(|c: char| c.is_ascii_alphabetic());
         let named = |part: &&str| month_by_name(part).is_some();
-        if starts_with_letter && !parts.iter().any(|part| named(part)) || self.has_date() {
+        if starts_with_letter && !parts.iter().any(named) || self.has_date() {
             return self.zone(token);
         }
         if parts.len() > 3 {

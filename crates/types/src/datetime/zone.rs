@@ -117,10 +117,10 @@ impl TimeZone {
         let (shown, posix) = if seconds_east < 0 { ('-', '+') } else { ('+', '-') };
         let magnitude = seconds_east.unsigned_abs();
         let mut text = format!("{:02}", magnitude / 3600);
-        if magnitude % 3600 != 0 {
+        if !magnitude.is_multiple_of(3600) {
             text.push_str(&format!(":{:02}", magnitude % 3600 / 60));
         }
-        if magnitude % 60 != 0 {
+        if !magnitude.is_multiple_of(60) {
             text.push_str(&format!(":{:02}", magnitude % 60));
         }
         Self::Fixed { seconds_east, name: format!("<{shown}{text}>{posix}{text}") }

@@ -275,7 +275,7 @@ pub(super) fn to_number(args: &[Datum], _: &Call<'_>) -> Result<Datum> {
     } else {
         value
     };
-    Ok(Datum::Numeric(if negative { value.neg() } else { value }))
+    Ok(Datum::Numeric(if negative { -value } else { value }))
 }
 
 #[cfg(test)]
