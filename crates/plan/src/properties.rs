@@ -58,7 +58,14 @@ pub(crate) fn derive(mir: &Mir, inputs: Vec<Properties>, info: &dyn PlanInfo, bi
         Mir::Constant { rows, types } => of_constant(rows, types),
         Mir::Get { relation, types } => Properties {
             arity: types.len(),
-            keys: info.keys(*relation).into_iter().map(ColumnSet::from_iter).take(KEYS_MAX).collect(),
+            // A stored relation without a key may say so by an empty one.
+            keys: info
+                .keys(*relation)
+                .into_iter()
+                .filter(|key| !key.is_empty())
+                .map(ColumnSet::from_iter)
+                .take(KEYS_MAX)
+                .collect(),
             not_null: info.not_null(*relation).into_iter().collect(),
             ..Properties::default()
         },

@@ -5,20 +5,6 @@ use headwater_expr::registry::{Kernel, Volatility};
 use headwater_expr::{Expr, Scalar};
 use headwater_types::{DataType, Result, SqlError};
 
-/// Functions that tell the time.
-const CLOCK: &[&str] = &[
-    "now",
-    "transaction_timestamp",
-    "statement_timestamp",
-    "clock_timestamp",
-    "timeofday",
-    "current_timestamp",
-    "current_date",
-    "current_time",
-    "localtime",
-    "localtimestamp",
-];
-
 /// Fails for a plan that cannot be kept up to date by its inputs' changes alone.
 ///
 /// # Errors
@@ -41,7 +27,7 @@ fn check(scalar: &Scalar) -> Result<()> {
             let function = function.0;
             if function.volatility == Volatility::Volatile
                 || matches!(function.kernel, Kernel::Catalog)
-                || function.volatility == Volatility::Stable && CLOCK.contains(&function.name)
+                || scalar.reads_clock() && !scalar.children().iter().any(|child| child.reads_clock())
             {
                 return Err(SqlError::unsupported(format!("{}() in a materialized view", function.name)));
             }

@@ -247,23 +247,7 @@ pub(crate) fn null_rejected(condition: &Scalar) -> ColumnSet {
 
 /// Whether the scalar is never NULL, given the columns that never are.
 pub(crate) fn is_never_null(scalar: &Scalar, not_null: &ColumnSet) -> bool {
-    match scalar {
-        Expr::Leaf(column) => not_null.contains(column.index),
-        Expr::Literal(value, _) => !value.is_null(),
-        Expr::IsNull(_) | Expr::IsNotDistinct(..) | Expr::Array(..) => true,
-        Expr::And(list) | Expr::Or(list) => list.iter().all(|e| is_never_null(e, not_null)),
-        Expr::Not(input) => is_never_null(input, not_null),
-        Expr::Coalesce(args) => args.iter().any(|e| is_never_null(e, not_null)),
-        Expr::Case { branches, otherwise } => {
-            branches.iter().all(|(_, r)| is_never_null(r, not_null)) && is_never_null(otherwise, not_null)
-        }
-        Expr::Cast(input, cast) => is_relabel(&input.data_type(), &cast.to) && is_never_null(input, not_null),
-        Expr::Call { function, args, .. } => {
-            matches!(function.0.kernel, Kernel::Compare(_) | Kernel::Arithmetic(_))
-                && args.iter().all(|e| is_never_null(e, not_null))
-        }
-        Expr::Quantified { .. } | Expr::Subscript(..) => false,
-    }
+    !scalar.is_nullable(&|column| !not_null.contains(column.index))
 }
 
 /// `COALESCE(scalar, value)`.
