@@ -169,7 +169,7 @@ fn negate(args: &[Datum], _: &Call<'_>) -> Result<Datum> {
         Datum::Int8(v) => Datum::Int8(v.checked_neg().ok_or_else(|| out_of_range("bigint"))?),
         Datum::Float4(v) => Datum::Float4(-v),
         Datum::Float8(v) => Datum::Float8(-v),
-        Datum::Numeric(v) => Datum::Numeric(-v),
+        Datum::Numeric(v) => Datum::Numeric(-*v),
         _ => return Err(unexpected("-")),
     })
 }
