@@ -1,0 +1,390 @@
+//! The engine thread: the one writer of tables, catalog and log.
+//!
+//! ```text
+//! sessions ─ requests ─▶ engine thread ─ record ─▶ log file ─▶ sync thread ─▶ acknowledged
+//!                          │ one epoch per group
+//!                          └─ steps ─▶ views (compute) ─▶ marks ─▶ visible
+//! ```
+//!
+//! Requests that wait are committed as one group under one epoch; a request with DDL is a group of its own.
+//!
+//! # Invariants
+//!
+//! 1. A request is checked whole before any of it is applied; one that fails changes nothing.
+//! 2. What is applied is logged before the next group; a log that cannot be written ends the database.
+//! 3. The views' lag is bounded: beyond [`VIEW_LAG_BYTES_MAX`] commits wait.
+
+use crate::change::{NetChange, net_change};
+use crate::record::{CommitBody, StoredBatch, TableWrite};
+use crate::session::transaction::Changes;
+use crate::step::{FinishedStep, STEPS_IN_FLIGHT_MAX, StepBuilder};
+use crate::sync::{Acknowledgement, SyncRequest};
+use crate::table::TableShape;
+use crate::views::view_install;
+use crate::visible::{PendingMark, Visible};
+use crossbeam_channel::{Receiver, Sender, select_biased};
+use headwater_arrange::{KeyedRelation, RelationSnapshot};
+use headwater_catalog::{Catalog, CatalogChange};
+use headwater_compute::runtime::{Runtime, Step};
+use headwater_storage::LogWriter;
+use headwater_types::{Epoch, RelationId, Result, SqlError, SqlState};
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+
+/// Requests committed as one group at most.
+const GROUP_REQUESTS_MAX: usize = 256;
+/// Memory of the changes that the views have not taken yet, in bytes, beyond which commits wait.
+pub(crate) const VIEW_LAG_BYTES_MAX: usize = 512 << 20;
+
+/// A transaction to commit.
+pub(crate) struct CommitRequest {
+    pub changes: Changes,
+    /// `synchronous_commit`: answer after the log is synced.
+    pub synchronous: bool,
+    pub reply: Sender<Result<Epoch>>,
+}
+
+/// What the engine thread hears from elsewhere than sessions.
+pub(crate) enum Event {
+    /// The views have reached a mark.
+    Mark,
+    /// Stop after what has been received.
+    Shutdown,
+}
+
+/// The engine thread's own state.
+pub(crate) struct Committer {
+    pub tables: BTreeMap<RelationId, KeyedRelation>,
+    pub shapes: BTreeMap<RelationId, Arc<TableShape>>,
+    pub catalog: Arc<Catalog>,
+    pub epoch: Epoch,
+    pub now_micros: i64,
+    pub log: LogWriter,
+    pub runtime: Runtime,
+    pub visible: Arc<Visible>,
+    pub sync: Sender<SyncRequest>,
+    pub clock: fn() -> i64,
+    pub queue: StepQueue,
+}
+
+/// Steps that wait for the views.
+#[derive(Default)]
+pub(crate) struct StepQueue {
+    building: Option<StepBuilder>,
+    finished: VecDeque<FinishedStep>,
+    in_flight: usize,
+}
+
+impl Committer {
+    /// Serves until shutdown or until the log fails.
+    pub fn run(mut self, requests: &Receiver<CommitRequest>, events: &Receiver<Event>) {
+        let never = crossbeam_channel::never();
+        loop {
+            let open = if self.queue.bytes() > VIEW_LAG_BYTES_MAX { &never } else { requests };
+            let outcome = select_biased! {
+                recv(events) -> event => match event {
+                    Ok(Event::Mark) => {
+                        self.queue.in_flight -= 1;
+                        self.send_steps();
+                        Ok(())
+                    }
+                    Ok(Event::Shutdown) | Err(_) => {
+                        self.commit_rest(requests);
+                        return;
+                    }
+                },
+                recv(open) -> request => match request {
+                    Ok(first) => self.commit_waiting(first, requests),
+                    Err(_) => return,
+                },
+            };
+            if let Err(error) = outcome {
+                self.visible.fail(&error.message);
+                return;
+            }
+        }
+    }
+
+    /// Commits what was asked for before the shutdown.
+    fn commit_rest(&mut self, requests: &Receiver<CommitRequest>) {
+        while let Ok(request) = requests.try_recv() {
+            if let Err(error) = self.commit_waiting(request, requests) {
+                self.visible.fail(&error.message);
+                return;
+            }
+        }
+    }
+
+    /// Commits a request and those that wait behind it.
+    fn commit_waiting(&mut self, first: CommitRequest, requests: &Receiver<CommitRequest>) -> Result<()> {
+        let mut group = vec![];
+        let mut next = Some(first);
+        while let Some(request) = next {
+            if request.changes.changes.is_empty() {
+                group.push(request);
+            } else {
+                self.commit_group(std::mem::take(&mut group))?;
+                self.commit_ddl(request)?;
+            }
+            next = if group.len() < GROUP_REQUESTS_MAX { requests.try_recv().ok() } else { None };
+        }
+        self.commit_group(group)?;
+        self.send_steps();
+        Ok(())
+    }
+
+    fn commit_group(&mut self, group: Vec<CommitRequest>) -> Result<()> {
+        let mut group = VecDeque::from(group);
+        while !group.is_empty() {
+            self.commit_epoch(&mut group)?;
+        }
+        Ok(())
+    }
+
+    /// Commits requests from the front under one epoch: all of them, unless one needs another step (and with it
+    /// another epoch, since only the end of a step can be read).
+    fn commit_epoch(&mut self, group: &mut VecDeque<CommitRequest>) -> Result<()> {
+        let mut body = CommitBody::default();
+        let mut acknowledgements = vec![];
+        let (epoch, now_micros) = self.next_epoch();
+        while let Some(request) = group.front() {
+            if self.needs_another_step(request) {
+                if !body.writes.is_empty() {
+                    break;
+                }
+                self.queue.close(&self.tables);
+            }
+            let request = group.pop_front().expect("there is a front");
+            match self.net_changes(&request.changes.writes) {
+                Err(error) => request.refuse(error),
+                Ok(net) => {
+                    let written = self.apply(epoch, now_micros, net)?;
+                    let epoch = if written.is_empty() { self.epoch } else { epoch };
+                    body.writes.extend(written);
+                    acknowledgements.push(request.acknowledgement(epoch));
+                }
+            }
+        }
+        if body.writes.is_empty() {
+            self.acknowledge(self.epoch, acknowledgements);
+            return Ok(());
+        }
+        self.log(epoch, now_micros, &body)?;
+        self.acknowledge(epoch, acknowledgements);
+        Ok(())
+    }
+
+    fn needs_another_step(&self, request: &CommitRequest) -> bool {
+        let Some(step) = &self.queue.building else { return false };
+        request.changes.writes.iter().any(|(table, _)| step.is_closed_for(*table))
+    }
+
+    fn commit_ddl(&mut self, request: CommitRequest) -> Result<()> {
+        self.queue.close(&self.tables);
+        let (epoch, now_micros) = self.next_epoch();
+        let prepared = self.prepare_ddl(&request.changes, epoch, now_micros);
+        let (catalog, net, step) = match prepared {
+            Ok(prepared) => prepared,
+            Err(error) => {
+                request.refuse(error);
+                return Ok(());
+            }
+        };
+        for created in &step.created {
+            let table = catalog.table(*created).expect("a created table is in the catalog");
+            let shape = TableShape::new(table);
+            self.tables.insert(*created, shape.empty_rows());
+            self.shapes.insert(*created, Arc::new(shape));
+        }
+        let dropped = step.dropped.clone();
+        self.catalog = Arc::new(catalog);
+        self.queue.building = Some(step);
+        let writes = self.apply(epoch, now_micros, net)?;
+        self.queue.close(&self.tables);
+        for table in dropped {
+            self.tables.remove(&table);
+            self.shapes.remove(&table);
+        }
+        let acknowledgement = request.acknowledgement(epoch);
+        self.log(epoch, now_micros, &CommitBody { changes: request.changes.changes, writes })?;
+        self.acknowledge(epoch, vec![acknowledgement]);
+        Ok(())
+    }
+
+    /// Everything about a DDL request that can fail.
+    fn prepare_ddl(
+        &self,
+        changes: &Changes,
+        epoch: Epoch,
+        now_micros: i64,
+    ) -> Result<(Catalog, Vec<(RelationId, NetChange)>, StepBuilder)> {
+        if changes.base_version.is_some_and(|version| version != self.catalog.version()) {
+            return Err(SqlError::new(
+                SqlState::SerializationFailure,
+                "could not serialize access due to a concurrent change of the catalog",
+            ));
+        }
+        let mut catalog = Catalog::clone(&self.catalog);
+        let mut step = StepBuilder::new(epoch, now_micros);
+        for change in &changes.changes {
+            catalog = catalog.apply(change)?;
+            match change {
+                CatalogChange::CreateTable(table) => step.created.push(table.id),
+                CatalogChange::Drop { ids } => step.dropped.extend(ids),
+                _ => {}
+            }
+        }
+        step.created.retain(|id| catalog.table(*id).is_some());
+        for change in &changes.changes {
+            if let CatalogChange::CreateMaterializedView(view) = change
+                && catalog.materialized_view(view.id).is_some()
+            {
+                step.installs.push(view_install(view, epoch, now_micros, &|id| self.snapshot_or_empty(id, &catalog))?);
+            }
+        }
+        let mut net = vec![];
+        for (table, ops) in &changes.writes {
+            let change = match self.tables.get(table) {
+                Some(rows) => net_change(&self.shapes[table], ops, rows)?,
+                None => {
+                    let table = catalog.table(*table).ok_or_else(|| table_is_gone(*table))?;
+                    let shape = TableShape::new(table);
+                    net_change(&shape, ops, &shape.empty_rows())?
+                }
+            };
+            net.push((*table, change));
+        }
+        step.catalog = Some(Arc::new(catalog.clone()));
+        Ok((catalog, net, step))
+    }
+
+    fn snapshot_or_empty(&self, id: RelationId, catalog: &Catalog) -> Option<RelationSnapshot> {
+        if let Some(relation) = self.tables.get(&id) {
+            return Some(relation.snapshot());
+        }
+        let table = catalog.table(id)?;
+        let shape = TableShape::new(table);
+        Some(shape.empty_rows().snapshot())
+    }
+
+    /// The net changes of a request, if all of it can be applied.
+    fn net_changes(
+        &self,
+        writes: &[(RelationId, Vec<crate::change::TableOp>)],
+    ) -> Result<Vec<(RelationId, NetChange)>> {
+        writes
+            .iter()
+            .map(|(table, ops)| {
+                let rows = self.tables.get(table).ok_or_else(|| table_is_gone(*table))?;
+                Ok((*table, net_change(&self.shapes[table], ops, rows)?))
+            })
+            .collect()
+    }
+
+    /// Applies net changes to the tables and to the step in the making; returns what to log.
+    fn apply(&mut self, epoch: Epoch, now_micros: i64, net: Vec<(RelationId, NetChange)>) -> Result<Vec<TableWrite>> {
+        let mut written = vec![];
+        for (table, change) in net {
+            if change.deleted.is_empty() && change.inserted.is_empty() {
+                continue;
+            }
+            let shape = &self.shapes[&table];
+            let relation = self.tables.get_mut(&table).expect("the table was checked");
+            let deleted_keys =
+                headwater_types::Batch::new(relation.gather(&change.deleted, &shape.key)?, change.deleted.len());
+            written.push(TableWrite {
+                table,
+                deleted_keys: StoredBatch::store(&deleted_keys),
+                inserted: StoredBatch::store(&change.inserted),
+            });
+            let before = relation.snapshot();
+            let applied = relation.apply(&change.deleted, &change.inserted)?;
+            let step = self.queue.building.get_or_insert_with(|| StepBuilder::new(epoch, now_micros));
+            step.epoch = epoch;
+            step.now_micros = now_micros;
+            step.add(table, before, applied.delta, applied.moves);
+        }
+        Ok(written)
+    }
+
+    fn next_epoch(&self) -> (Epoch, i64) {
+        (self.epoch.next(), (self.clock)().max(self.now_micros + 1))
+    }
+
+    fn log(&mut self, epoch: Epoch, now_micros: i64, body: &CommitBody) -> Result<()> {
+        let body = body.encode()?;
+        self.log
+            .append(epoch, now_micros, &[&body])
+            .map_err(|error| SqlError::new(SqlState::IoError, format!("the log cannot be written: {error}")))?;
+        self.epoch = epoch;
+        self.now_micros = now_micros;
+        Ok(())
+    }
+
+    fn acknowledge(&self, epoch: Epoch, acknowledgements: Vec<Acknowledgement>) {
+        // The sync thread ends only after this one, or when the log has failed and sessions are told so anyway.
+        let _ = self.sync.send(SyncRequest { epoch, acknowledgements });
+    }
+
+    /// Sends the views as many steps as they may have.
+    pub fn send_steps(&mut self) {
+        while self.queue.in_flight < STEPS_IN_FLIGHT_MAX {
+            if self.queue.finished.is_empty() {
+                self.queue.close(&self.tables);
+            }
+            let Some(step) = self.queue.finished.pop_front() else { return };
+            self.queue.in_flight += 1;
+            for install in step.installs {
+                self.visible.expect_install();
+                self.runtime.install(install);
+            }
+            self.visible.expect_mark(PendingMark {
+                epoch: step.epoch,
+                now_micros: step.now_micros,
+                catalog: step.catalog,
+                tables: step.tables,
+                dropped: step.dropped.clone(),
+            });
+            if !step.dropped.is_empty() {
+                self.runtime.drop_views(step.dropped);
+            }
+            self.runtime.step(Step { epoch: step.epoch, now_micros: step.now_micros, deltas: step.deltas });
+        }
+    }
+}
+
+impl StepQueue {
+    /// A queue whose first step is this one.
+    pub fn starting_with(step: Option<StepBuilder>) -> Self {
+        Self { building: step, ..Self::default() }
+    }
+
+    fn close(&mut self, tables: &BTreeMap<RelationId, KeyedRelation>) {
+        if let Some(step) = self.building.take() {
+            self.finished.push_back(step.finish(tables));
+        }
+    }
+
+    fn bytes(&self) -> usize {
+        self.building.as_ref().map_or(0, StepBuilder::bytes)
+            + self.finished.iter().map(|step| step.bytes).sum::<usize>()
+    }
+}
+
+impl CommitRequest {
+    fn refuse(self, error: SqlError) {
+        // The session may be gone.
+        let _ = self.reply.send(Err(error));
+    }
+
+    fn acknowledgement(&self, epoch: Epoch) -> Acknowledgement {
+        Acknowledgement { epoch, reply: self.reply.clone(), synchronous: self.synchronous }
+    }
+}
+
+fn table_is_gone(table: RelationId) -> SqlError {
+    SqlError::new(
+        SqlState::SerializationFailure,
+        format!("could not serialize access: relation with OID {table} was dropped"),
+    )
+}

@@ -1,0 +1,334 @@
+//! An open database: its threads, its recovery, its sessions.
+
+use crate::commit::{CommitRequest, Committer, Event, StepQueue};
+use crate::record::CommitBody;
+use crate::session::Session;
+use crate::session::transaction::Changes;
+use crate::step::StepBuilder;
+use crate::table::TableShape;
+use crate::views::view_install;
+use crate::visible::{RelationState, State, Visible};
+use crate::{Config, ConnectOptions, OpenError};
+use crossbeam_channel::{Sender, unbounded};
+use headwater_arrange::KeyedRelation;
+use headwater_catalog::{Catalog, CatalogChange, SessionInfo};
+use headwater_compute::Interrupt;
+use headwater_compute::runtime::{MarkReport, Runtime, RuntimeConfig};
+use headwater_storage::{DataDir, Log, OsVfs, Vfs};
+use headwater_types::{Epoch, Equality, RelationId, Result, SqlError, SqlState, hash_keys};
+use parking_lot::Mutex;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI32, AtomicI64, Ordering};
+use std::thread::JoinHandle;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// An open database. Clones share it; the last one to go does not stop it: [`Database::shutdown`] does.
+#[derive(Clone)]
+pub struct Database {
+    pub(crate) shared: Arc<Shared>,
+}
+
+/// What sessions share.
+pub(crate) struct Shared {
+    pub config: Config,
+    pub visible: Arc<Visible>,
+    pub sessions: Mutex<HashMap<i32, Connected>>,
+    pub started_micros: i64,
+    requests: Sender<CommitRequest>,
+    events: Sender<Event>,
+    threads: Mutex<Vec<JoinHandle<()>>>,
+    next_pid: AtomicI32,
+    next_row_id: AtomicI64,
+}
+
+/// A session as others see it.
+pub(crate) struct Connected {
+    pub secret: i32,
+    pub interrupt: Interrupt,
+    pub info: SessionInfo,
+}
+
+/// Microseconds since 1970, by the system's clock.
+pub(crate) fn wall_clock() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_micros()).unwrap_or(i64::MAX)
+}
+
+/// The database as the log gives it.
+struct Recovered {
+    tables: BTreeMap<RelationId, KeyedRelation>,
+    shapes: BTreeMap<RelationId, Arc<TableShape>>,
+    catalog: Catalog,
+    epoch: Epoch,
+    now_micros: i64,
+    next_row_id: i64,
+}
+
+impl Database {
+    /// Opens (or creates) the database in the configured directory, replays its log, rebuilds its views.
+    ///
+    /// # Errors
+    ///
+    /// [`OpenError`]: one line that says what is wrong.
+    pub fn open(config: Config) -> Result<Self, OpenError> {
+        Self::open_on(Arc::new(OsVfs), config)
+    }
+
+    /// [`Database::open`] on another file system: tests simulate crashes on one that forgets what was not synced.
+    ///
+    /// # Errors
+    ///
+    /// As [`Database::open`].
+    pub fn open_on(vfs: Arc<dyn Vfs>, config: Config) -> Result<Self, OpenError> {
+        let directory = DataDir::open(vfs, &config.data_dir)?;
+        let (log, records) = Log::open(&directory)?;
+        let mut recovered = Recovered::empty();
+        for record in records {
+            let record = record?;
+            let body = CommitBody::decode(&record.body)?;
+            recovered.replay(record.epoch, record.timestamp_micros, &body)?;
+        }
+        Ok(Self::start(config, log, recovered)?)
+    }
+
+    fn start(config: Config, log: Log, recovered: Recovered) -> Result<Self> {
+        let (requests, request_queue) = unbounded();
+        let (events, event_queue) = unbounded();
+        let (sync, sync_queue) = unbounded();
+        let relations = recovered
+            .tables
+            .iter()
+            .map(|(id, table)| (*id, RelationState { parts: vec![table.snapshot()], error: None }));
+        let visible = Arc::new(Visible::new(State {
+            mark: recovered.epoch,
+            now_micros: recovered.now_micros,
+            catalog: Arc::new(recovered.catalog.clone()),
+            relations: relations.collect(),
+        }));
+        let runtime = Runtime::start(
+            RuntimeConfig { workers: config.workers },
+            on_mark(visible.clone(), events.clone()),
+            on_fatal(visible.clone(), config.on_fatal.clone()),
+        )
+        .map_err(|e| SqlError::new(SqlState::InsufficientResources, e.to_string()))?;
+        let queue = StepQueue::starting_with(views_step(&recovered)?);
+        let (writer, syncer) = log.split();
+        let mut committer = Committer {
+            tables: recovered.tables,
+            shapes: recovered.shapes,
+            catalog: Arc::new(recovered.catalog),
+            epoch: recovered.epoch,
+            now_micros: recovered.now_micros,
+            log: writer,
+            runtime,
+            visible: visible.clone(),
+            sync,
+            clock: wall_clock,
+            queue,
+        };
+        committer.send_steps();
+        let shared = Arc::new(Shared {
+            visible: visible.clone(),
+            sessions: Mutex::new(HashMap::new()),
+            started_micros: wall_clock(),
+            requests,
+            events,
+            threads: Mutex::new(vec![]),
+            next_pid: AtomicI32::new(1),
+            next_row_id: AtomicI64::new(recovered.next_row_id),
+            config,
+        });
+        let failed = shared.config.on_fatal.clone();
+        let threads = vec![
+            spawn("engine", {
+                let (visible, failed) = (visible.clone(), failed.clone());
+                move || {
+                    committer.run(&request_queue, &event_queue);
+                    report_fatal(&visible, &failed);
+                }
+            })?,
+            spawn("log-sync", move || {
+                crate::sync::run(syncer, &sync_queue, &visible);
+                report_fatal(&visible, &failed);
+            })?,
+        ];
+        *shared.threads.lock() = threads;
+        let database = Self { shared };
+        // Views are ready before anybody can connect.
+        database.shared.visible.wait_until_idle()?;
+        Ok(database)
+    }
+
+    /// Opens a session.
+    ///
+    /// # Errors
+    ///
+    /// 28000 for an unknown role, 3D000 for an unknown database, 22023 and the like for a bad startup parameter, 53300
+    /// for too many.
+    pub fn connect(&self, options: ConnectOptions) -> Result<Session> {
+        Session::open(self.shared.clone(), options)
+    }
+
+    /// Interrupts what the session is doing, if the secret is right.
+    pub fn cancel(&self, pid: i32, secret: i32) {
+        if let Some(session) = self.shared.sessions.lock().get(&pid)
+            && session.secret == secret
+        {
+            session.interrupt.raise();
+        }
+    }
+
+    /// Why the database cannot go on, if so.
+    #[must_use]
+    pub fn fatal(&self) -> Option<String> {
+        self.shared.visible.fatal()
+    }
+
+    /// Rows that have gone through the views' operators since the start: what keeping them up to date has cost.
+    #[must_use]
+    pub fn rows_touched(&self) -> u64 {
+        self.shared.visible.rows_touched()
+    }
+
+    /// Commits what has been asked for, syncs the log, ends the threads.
+    pub fn shutdown(&self) {
+        // The engine thread may have ended by itself.
+        let _ = self.shared.events.send(Event::Shutdown);
+        for thread in std::mem::take(&mut *self.shared.threads.lock()) {
+            // A thread that panicked has said so.
+            let _ = thread.join();
+        }
+        self.shared.visible.stop();
+    }
+}
+
+impl Shared {
+    /// Commits, and waits until the commit is durable (or, by the session's wish, only logged) and, for DDL, live.
+    ///
+    /// # Errors
+    ///
+    /// What validation says; 08007 and 57P02 when the database fails.
+    pub fn commit(&self, changes: Changes, synchronous: bool) -> Result<()> {
+        let is_ddl = !changes.changes.is_empty();
+        let (reply, answer) = crossbeam_channel::bounded(1);
+        let stopped = || self.visible.fatal().map_or_else(crate::visible::stopped, |why| crate::visible::crashed(&why));
+        self.requests.send(CommitRequest { changes, synchronous, reply }).map_err(|_| stopped())?;
+        let epoch = answer.recv().map_err(|_| stopped())??;
+        if is_ddl {
+            self.visible.wait(epoch, &Interrupt::default())?;
+        }
+        Ok(())
+    }
+
+    /// `count` fresh row ids for tables without a key, the first of them.
+    pub fn row_ids(&self, count: usize) -> i64 {
+        let count = i64::try_from(count).expect("a batch has fewer than 2^63 rows");
+        self.next_row_id.fetch_add(count, Ordering::Relaxed)
+    }
+
+    pub fn next_pid(&self) -> i32 {
+        self.next_pid.fetch_add(1, Ordering::Relaxed)
+    }
+}
+
+impl Recovered {
+    fn empty() -> Self {
+        Self {
+            tables: BTreeMap::new(),
+            shapes: BTreeMap::new(),
+            catalog: Catalog::new(),
+            epoch: Epoch(0),
+            now_micros: 0,
+            next_row_id: 1,
+        }
+    }
+
+    fn replay(&mut self, epoch: Epoch, now_micros: i64, body: &CommitBody) -> Result<()> {
+        for change in &body.changes {
+            self.catalog = self.catalog.apply(change)?;
+            match change {
+                CatalogChange::CreateTable(table) => {
+                    let shape = TableShape::new(table);
+                    self.tables.insert(table.id, shape.empty_rows());
+                    self.shapes.insert(table.id, Arc::new(shape));
+                }
+                CatalogChange::Drop { ids } => {
+                    for id in ids {
+                        self.tables.remove(id);
+                        self.shapes.remove(id);
+                    }
+                }
+                _ => {}
+            }
+        }
+        for write in &body.writes {
+            let missing =
+                || SqlError::internal(format!("the log writes to relation {}, which is not a table", write.table));
+            let shape = self.shapes.get(&write.table).ok_or_else(missing)?;
+            let table = self.tables.get_mut(&write.table).ok_or_else(missing)?;
+            let keys = write.deleted_keys.load(&shape.key_types)?;
+            let inserted = write.inserted.load(&shape.types)?;
+            let hashes = hash_keys(&keys.columns, &shape.key_types, keys.rows, Equality::Sql);
+            let deleted: Vec<u32> = table.find(&keys.columns, &hashes)?.into_iter().flatten().collect();
+            if deleted.len() != keys.rows {
+                return Err(SqlError::internal(format!(
+                    "the log deletes rows that table \"{}\" does not have",
+                    shape.name
+                )));
+            }
+            if let Some(largest) = crate::session::rows::largest_row_id(shape, &inserted) {
+                self.next_row_id = self.next_row_id.max(largest + 1);
+            }
+            table.apply(&deleted, &inserted)?;
+        }
+        self.epoch = epoch;
+        self.now_micros = now_micros;
+        Ok(())
+    }
+}
+
+/// The step that rebuilds every view from the recovered tables.
+fn views_step(recovered: &Recovered) -> Result<Option<StepBuilder>> {
+    let mut step = StepBuilder::new(recovered.epoch, recovered.now_micros);
+    for view in recovered.catalog.materialized_views() {
+        let install = view_install(view, recovered.epoch, recovered.now_micros, &|id| {
+            recovered.tables.get(&id).map(KeyedRelation::snapshot)
+        })?;
+        step.installs.push(install);
+    }
+    Ok((!step.installs.is_empty()).then_some(step))
+}
+
+fn on_mark(visible: Arc<Visible>, events: Sender<Event>) -> Box<dyn Fn(MarkReport) + Send + Sync> {
+    Box::new(move |report| {
+        let views = report.changed.into_iter().map(|(id, parts)| {
+            let error = parts.iter().filter_map(|part| part.error.clone()).min();
+            (id, RelationState { parts: parts.into_iter().map(|part| part.rows).collect(), error })
+        });
+        if visible.reach(report.epoch, views.collect(), report.rows_touched) {
+            // The engine thread may have been shut down.
+            let _ = events.send(Event::Mark);
+        }
+    })
+}
+
+fn on_fatal(visible: Arc<Visible>, report: Arc<dyn Fn(&str) + Send + Sync>) -> Box<dyn Fn(String) + Send + Sync> {
+    Box::new(move |why| {
+        visible.fail(&why);
+        report(&why);
+    })
+}
+
+fn report_fatal(visible: &Visible, report: &Arc<dyn Fn(&str) + Send + Sync>) {
+    if let Some(why) = visible.fatal() {
+        report(&why);
+    }
+}
+
+fn spawn(name: &str, body: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>> {
+    std::thread::Builder::new()
+        .name(name.to_owned())
+        .spawn(body)
+        .map_err(|e| SqlError::new(SqlState::InsufficientResources, format!("cannot start the {name} thread: {e}")))
+}

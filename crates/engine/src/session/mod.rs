@@ -1,0 +1,484 @@
+//! A session: its settings, its transaction, its prepared statements and portals.
+//!
+//! Synchronous: a call returns when its answer is there. Rows come lazily, from a state that the answer holds.
+//!
+//! # Invariants
+//!
+//! 1. A statement that fails leaves the database unchanged, and in a block fails the transaction (25P02 follows).
+//! 2. What a closed session had not committed is gone.
+
+mod copy;
+mod cursor;
+mod ddl;
+mod dml;
+mod expand;
+mod extended;
+mod insert;
+mod query;
+pub(crate) mod rows;
+mod sources;
+mod statement;
+pub(crate) mod transaction;
+mod utility;
+
+pub use copy::{CopyIn, CopyOut};
+pub use extended::Description;
+pub use query::RowStream;
+
+use crate::ConnectOptions;
+use crate::database::{Connected, Shared, wall_clock};
+use crate::visible::State;
+use cursor::Cursor;
+use extended::{Portal, Prepared};
+use headwater_catalog::{Catalog, CatalogFunctions, Parameters, SessionInfo, SystemContext};
+use headwater_compute::Interrupt;
+use headwater_expr::CatalogLookup;
+use headwater_sql::{Statement, StatementKind};
+use headwater_types::{DataType, Epoch, RegKind, Result, SessionSettings, SqlError, SqlState};
+use std::collections::HashMap;
+use std::sync::Arc;
+use transaction::{Scope, Transaction};
+
+/// The roles there are.
+const ROLES: [&str; 2] = ["root", "postgres"];
+/// The database there is.
+const DATABASE: &str = "dev";
+/// PostgreSQL's `track_activity_query_size`.
+const STATEMENT_BYTES_SHOWN: usize = 1023;
+/// How often a statement outside a block is tried again when another transaction was first.
+const STATEMENT_RETRIES_MAX: usize = 20;
+
+/// Where a session stands: ReadyForQuery's byte.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TransactionStatus {
+    /// `I`
+    Idle,
+    /// `T`
+    InTransaction,
+    /// `E`
+    Failed,
+}
+
+/// A message that is not an error.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Notice {
+    /// NOTICE, WARNING or INFO.
+    pub severity: &'static str,
+    /// What it says.
+    pub error: SqlError,
+}
+
+/// A column of an answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ColumnDescription {
+    /// Its name.
+    pub name: String,
+    /// Its type.
+    pub data_type: DataType,
+    /// The relation's OID and the attribute's number, for a plain column of a relation.
+    pub table: Option<(u32, i16)>,
+}
+
+/// What a statement answers.
+pub enum Execution {
+    /// An empty statement.
+    Empty,
+    /// Done.
+    Command {
+        /// The command tag.
+        tag: String,
+    },
+    /// Rows.
+    Rows(RowStream),
+    /// The client is to send data.
+    CopyIn(Box<CopyIn>),
+    /// Data for the client.
+    CopyOut(Box<CopyOut>),
+}
+
+/// A session.
+pub struct Session {
+    shared: Arc<Shared>,
+    pid: i32,
+    secret: i32,
+    interrupt: Interrupt,
+    parameters: Parameters,
+    reported: Parameters,
+    notices: Vec<Notice>,
+    transaction: Option<Transaction>,
+    failed: bool,
+    /// The settings to go back to on ROLLBACK.
+    parameters_before: Option<Parameters>,
+    prepared: HashMap<String, Arc<Prepared>>,
+    portals: HashMap<String, Portal>,
+    cursors: HashMap<String, Cursor>,
+}
+
+impl Session {
+    pub(crate) fn open(shared: Arc<Shared>, options: ConnectOptions) -> Result<Self> {
+        if !ROLES.contains(&options.user.as_str()) {
+            return Err(SqlError::new(
+                SqlState::InvalidAuthorizationSpecification,
+                format!("role \"{}\" does not exist", options.user),
+            ));
+        }
+        if options.database != DATABASE {
+            return Err(SqlError::new(
+                SqlState::InvalidCatalogName,
+                format!("database \"{}\" does not exist", options.database),
+            ));
+        }
+        let mut parameters = Parameters::new(&options.user, &options.database);
+        for (name, value) in &options.parameters {
+            parameters.set_at_startup(name, value)?;
+        }
+        let pid = shared.next_pid();
+        let secret = secret();
+        let interrupt = Interrupt::default();
+        let info = SessionInfo {
+            pid,
+            user: options.user,
+            database: options.database,
+            application_name: parameters.show("application_name").unwrap_or_default(),
+            client_address: options.client_address.map(|address| address.ip().to_string()),
+            client_port: options.client_address.map(|address| i32::from(address.port())),
+            backend_start: wall_clock(),
+            state: "idle".to_owned(),
+            ..SessionInfo::default()
+        };
+        {
+            let mut sessions = shared.sessions.lock();
+            if sessions.len() >= shared.config.sessions_max {
+                return Err(SqlError::new(SqlState::TooManyConnections, "sorry, too many clients already"));
+            }
+            sessions.insert(pid, Connected { secret, interrupt: interrupt.clone(), info });
+        }
+        Ok(Self {
+            shared,
+            pid,
+            secret,
+            interrupt,
+            reported: parameters.clone(),
+            parameters,
+            notices: vec![],
+            transaction: None,
+            failed: false,
+            parameters_before: None,
+            prepared: HashMap::new(),
+            portals: HashMap::new(),
+            cursors: HashMap::new(),
+        })
+    }
+
+    /// The number that `pg_backend_pid()` tells and a cancel request names.
+    #[must_use]
+    pub fn pid(&self) -> i32 {
+        self.pid
+    }
+
+    /// What a cancel request must know.
+    #[must_use]
+    pub fn secret(&self) -> i32 {
+        self.secret
+    }
+
+    /// Where the session stands.
+    #[must_use]
+    pub fn transaction_status(&self) -> TransactionStatus {
+        match &self.transaction {
+            Some(transaction) if transaction.scope == Scope::Block => {
+                if self.failed {
+                    TransactionStatus::Failed
+                } else {
+                    TransactionStatus::InTransaction
+                }
+            }
+            _ => TransactionStatus::Idle,
+        }
+    }
+
+    /// The settings clients are told of.
+    #[must_use]
+    pub fn reported_parameters(&self) -> Vec<(String, String)> {
+        self.parameters.reported().into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+    }
+
+    /// Those that have changed since they were last told.
+    pub fn take_parameter_changes(&mut self) -> Vec<(String, String)> {
+        let changed = self.parameters.changed_reports(&self.reported);
+        if !changed.is_empty() {
+            self.reported = self.parameters.clone();
+        }
+        changed.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+    }
+
+    /// The notices since they were last taken.
+    pub fn take_notices(&mut self) -> Vec<Notice> {
+        std::mem::take(&mut self.notices)
+    }
+
+    /// The settings that change results.
+    #[must_use]
+    pub fn settings(&self) -> &SessionSettings {
+        self.parameters.settings()
+    }
+
+    /// How a `regclass` or its like prints; `None`: as its number.
+    #[must_use]
+    pub fn reg_name(&self, kind: RegKind, oid: u32) -> Option<String> {
+        let state = self.shared.visible.current();
+        let catalog = self.catalog(&state);
+        self.with_functions(&state, &catalog, |functions| functions.reg_name(kind, oid, self.settings()))
+    }
+
+    /// Parses a script.
+    ///
+    /// # Errors
+    ///
+    /// 42601 and the like; in a block the transaction has then failed.
+    pub fn parse(&mut self, sql: &str) -> Result<Vec<Statement>> {
+        self.interrupt.clear();
+        headwater_sql::parse_script(sql).inspect_err(|_| self.fail())
+    }
+
+    /// Runs one statement of a script of `script_len` statements: together they are one transaction, unless they say
+    /// otherwise.
+    ///
+    /// # Errors
+    ///
+    /// The statement's; what it did is undone, and in a block the transaction has failed.
+    pub fn execute_simple(&mut self, statement: &Statement, script_len: usize) -> Result<Execution> {
+        let scope = if script_len > 1 { Scope::Script } else { Scope::Statement };
+        self.execute(statement, &[], scope)
+    }
+
+    /// Ends a script, or an extended-protocol sequence at Sync: commits its implicit transaction, or undoes it. In a
+    /// block, an end that is not `ok` fails the transaction: the error may be one the session has not seen, of the
+    /// protocol or of rows on their way.
+    ///
+    /// # Errors
+    ///
+    /// The commit's.
+    pub fn end_script(&mut self, ok: bool) -> Result<()> {
+        if !ok {
+            self.fail();
+        } else if self.transaction.as_ref().is_some_and(|transaction| transaction.scope != Scope::Block) {
+            return self.commit_transaction();
+        }
+        Ok(())
+    }
+
+    /// Runs a statement with parameters, in the open transaction or one of its own.
+    fn execute(
+        &mut self,
+        statement: &Statement,
+        parameters: &[(headwater_types::Datum, DataType)],
+        scope: Scope,
+    ) -> Result<Execution> {
+        self.interrupt.clear();
+        self.note_activity(statement);
+        let result = self.execute_with_retries(statement, parameters, scope);
+        if result.is_err() {
+            self.fail();
+        }
+        self.note_idle();
+        result
+    }
+
+    fn execute_with_retries(
+        &mut self,
+        statement: &Statement,
+        parameters: &[(headwater_types::Datum, DataType)],
+        scope: Scope,
+    ) -> Result<Execution> {
+        if self.failed && !statement.kind().allowed_in_failed_transaction() {
+            return Err(SqlError::new(
+                SqlState::InFailedSqlTransaction,
+                "current transaction is aborted, commands ignored until end of transaction block",
+            ));
+        }
+        if statement.kind() == StatementKind::Empty {
+            return Ok(Execution::Empty);
+        }
+        if statement.kind().is_transaction_control() {
+            return self.transaction_control(statement, scope);
+        }
+        let mut attempt = 0;
+        loop {
+            let own = self.transaction.is_none();
+            if own {
+                self.begin(scope);
+            }
+            let result = self.run_statement(statement, parameters).and_then(|execution| {
+                // A COPY goes on; its end commits.
+                if own && scope == Scope::Statement && !matches!(execution, Execution::CopyIn(_)) {
+                    self.commit_transaction()?;
+                }
+                Ok(execution)
+            });
+            match result {
+                Err(error)
+                    if own && error.state == SqlState::SerializationFailure && attempt < STATEMENT_RETRIES_MAX =>
+                {
+                    self.abort_transaction();
+                    attempt += 1;
+                }
+                other => return other,
+            }
+        }
+    }
+
+    fn begin(&mut self, scope: Scope) {
+        let mut transaction = Transaction::new(scope, wall_clock());
+        let default = |name| self.parameters.show(name).unwrap_or_default();
+        transaction.read_only = default("default_transaction_read_only") == "on";
+        transaction.repeatable = matches!(&*default("default_transaction_isolation"), "repeatable read");
+        self.parameters_before = Some(self.parameters.clone());
+        self.transaction = Some(transaction);
+    }
+
+    fn commit_transaction(&mut self) -> Result<()> {
+        let Some(transaction) = self.transaction.take() else { return Ok(()) };
+        let synchronous = self.parameters.show("synchronous_commit").is_none_or(|value| value != "off");
+        let changes = transaction.into_changes();
+        let result = if changes.is_empty() { Ok(()) } else { self.shared.commit(changes, synchronous) };
+        match result {
+            Ok(()) => {
+                self.parameters_before = None;
+                self.parameters.end_transaction();
+            }
+            Err(_) => self.restore_parameters(),
+        }
+        self.end_of_transaction(result.is_ok());
+        result
+    }
+
+    fn abort_transaction(&mut self) {
+        self.transaction = None;
+        self.restore_parameters();
+        self.end_of_transaction(false);
+    }
+
+    fn restore_parameters(&mut self) {
+        if let Some(before) = self.parameters_before.take() {
+            self.parameters = before;
+        }
+    }
+
+    fn end_of_transaction(&mut self, committed: bool) {
+        self.failed = false;
+        self.portals.clear();
+        self.cursors.retain(|_, cursor| cursor.survives(committed));
+    }
+
+    /// An error: in a block the transaction has failed, else it is undone.
+    fn fail(&mut self) {
+        match &self.transaction {
+            Some(transaction) if transaction.scope == Scope::Block => self.failed = true,
+            Some(_) => self.abort_transaction(),
+            None => {}
+        }
+    }
+
+    fn transaction(&mut self) -> &mut Transaction {
+        self.transaction.as_mut().expect("a statement runs in a transaction")
+    }
+
+    /// The state this statement reads: as its transaction's isolation says.
+    fn state(&mut self) -> Result<Arc<State>> {
+        let interrupt = self.interrupt.clone();
+        let shared = self.shared.clone();
+        let transaction = self.transaction();
+        if let Some(fixed) = &transaction.fixed {
+            return Ok(fixed.clone());
+        }
+        let state = shared.visible.wait(Epoch(0), &interrupt)?;
+        if transaction.repeatable {
+            transaction.fixed = Some(state.clone());
+        }
+        Ok(state)
+    }
+
+    /// A state for a statement that reads no rows of views: the newest, whether or not it has everything acknowledged.
+    fn state_without_waiting(&mut self) -> Arc<State> {
+        let current = self.shared.visible.current();
+        self.transaction().fixed.clone().unwrap_or(current)
+    }
+
+    fn catalog(&self, state: &State) -> Arc<Catalog> {
+        self.transaction.as_ref().map_or_else(|| state.catalog.clone(), |transaction| transaction.catalog(state))
+    }
+
+    /// `now()`.
+    fn now_micros(&self) -> i64 {
+        self.transaction.as_ref().map_or_else(wall_clock, |transaction| transaction.now_micros)
+    }
+
+    fn with_functions<T>(
+        &self,
+        state: &State,
+        catalog: &Catalog,
+        use_them: impl FnOnce(&CatalogFunctions<'_>) -> T,
+    ) -> T {
+        let row_count = |relation| state.row_count(relation);
+        let byte_count = |relation| state.byte_count(relation);
+        use_them(&CatalogFunctions {
+            catalog,
+            context: SystemContext {
+                settings: self.parameters.settings(),
+                parameters: &self.parameters,
+                // No function looks at the other sessions.
+                sessions: &[],
+                backend_pid: self.pid,
+                server_start_micros: self.shared.started_micros,
+                row_count: &row_count,
+                byte_count: &byte_count,
+            },
+        })
+    }
+
+    fn notice(&mut self, severity: &'static str, state: SqlState, message: impl Into<String>) {
+        self.notices.push(Notice { severity, error: SqlError::new(state, message) });
+    }
+
+    fn note_activity(&self, statement: &Statement) {
+        let mut sessions = self.shared.sessions.lock();
+        if let Some(session) = sessions.get_mut(&self.pid) {
+            session.info.state = "active".to_owned();
+            session.info.query = head(statement.text()).to_owned();
+            session.info.query_start = Some(wall_clock());
+        }
+    }
+
+    fn note_idle(&self) {
+        let mut sessions = self.shared.sessions.lock();
+        if let Some(session) = sessions.get_mut(&self.pid) {
+            session.info.transaction_start = self.transaction.as_ref().map(|transaction| transaction.now_micros);
+            session.info.state = match self.transaction_status() {
+                TransactionStatus::Idle => "idle",
+                TransactionStatus::InTransaction => "idle in transaction",
+                TransactionStatus::Failed => "idle in transaction (aborted)",
+            }
+            .to_owned();
+        }
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        self.shared.sessions.lock().remove(&self.pid);
+    }
+}
+
+/// As much of a statement as `pg_stat_activity` shows.
+fn head(text: &str) -> &str {
+    let end = (0..=STATEMENT_BYTES_SHOWN.min(text.len())).rev().find(|&i| text.is_char_boundary(i)).unwrap_or(0);
+    &text[..end]
+}
+
+/// A number that another client cannot guess: the standard library's hasher is seeded by the system.
+fn secret() -> i32 {
+    use std::hash::{BuildHasher, Hasher};
+    let bits = std::collections::hash_map::RandomState::new().build_hasher().finish();
+    i32::from_le_bytes(bits.to_le_bytes()[..4].try_into().expect("four of eight bytes"))
+}

@@ -1,0 +1,344 @@
+//! Queries: planned against a state, run once, answered as a stream of batches.
+
+use super::extended::describe_columns;
+use super::sources::Sources;
+use super::{ColumnDescription, Execution, Session};
+use crate::views::plan_inputs;
+use crate::visible::State;
+use crossbeam_channel::Receiver;
+use headwater_catalog::{Catalog, CatalogFunctions, Parameters, RelationRef, SessionInfo, SystemContext};
+use headwater_compute::Interrupt;
+use headwater_compute::local::{self, SourceInput, SourceProvider};
+use headwater_expr::{EvalContext, Expr};
+use headwater_plan::hir::{HirLeaf, HirQuery, HirRelation, HirScalar};
+use headwater_plan::hir_visit::{HirVisitorMut, walk_query_mut, walk_scalar_mut};
+use headwater_plan::lir::{Finishing, Operator, Plan};
+use headwater_plan::{PlanInfo, PlanOptions, plan_query};
+use headwater_sql::{BoundStatement, Explain};
+use headwater_types::{Batch, DataType, Datum, RelationId, Result, Schema, SqlError, SqlState};
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// Stored rows that a query reads, beyond which its answer is streamed from a thread of its own.
+const STREAMED_ROWS_MIN: u64 = 50_000;
+/// Batches that such a thread is ahead of the client.
+const STREAMED_BATCHES_MAX: usize = 4;
+
+/// The rows of an answer.
+pub struct RowStream {
+    /// Their columns.
+    pub columns: Vec<ColumnDescription>,
+    rows: Rows,
+    tag: Option<String>,
+}
+
+enum Rows {
+    Ready(std::vec::IntoIter<Batch>),
+    /// From a thread that waits while the client is slow, and ends when the stream is dropped.
+    Streamed(Receiver<Result<Batch>>),
+}
+
+impl RowStream {
+    pub(super) fn of_batches(schema: &Schema, batches: Vec<Batch>) -> Self {
+        Self::described(describe_columns(schema, &[]), batches)
+    }
+
+    pub(super) fn described(columns: Vec<ColumnDescription>, batches: Vec<Batch>) -> Self {
+        Self { columns, rows: Rows::Ready(batches.into_iter()), tag: None }
+    }
+
+    pub(super) fn set_tag(&mut self, tag: &str) {
+        self.tag = Some(tag.to_owned());
+    }
+
+    pub(super) fn set_origins(&mut self, origins: &[Option<(RelationId, i16)>]) {
+        for (column, origin) in self.columns.iter_mut().zip(origins) {
+            column.table = origin.map(|(relation, attribute)| (relation.0, attribute));
+        }
+    }
+
+    /// The next rows; `None` when there are no more. A batch may be empty.
+    ///
+    /// # Errors
+    ///
+    /// What the query raises on the way.
+    pub fn next_batch(&mut self) -> Result<Option<Batch>> {
+        match &mut self.rows {
+            Rows::Ready(batches) => Ok(batches.next()),
+            Rows::Streamed(batches) => batches.recv().ok().transpose(),
+        }
+    }
+
+    /// The command tag after `rows` rows were sent.
+    #[must_use]
+    pub fn tag(&self, rows: u64) -> String {
+        self.tag.clone().unwrap_or_else(|| format!("SELECT {rows}"))
+    }
+
+    pub(super) fn all_rows(&mut self) -> Result<Batch> {
+        let mut batches = vec![];
+        while let Some(batch) = self.next_batch()? {
+            batches.push(batch);
+        }
+        if batches.is_empty() {
+            let types: Vec<_> = self.columns.iter().map(|column| column.data_type.clone()).collect();
+            return Ok(Batch::empty(&types));
+        }
+        Ok(Batch::concat(&batches))
+    }
+}
+
+/// What planning may know of the stored relations.
+pub(super) struct Info<'a> {
+    pub catalog: &'a Catalog,
+    pub state: &'a State,
+}
+
+impl PlanInfo for Info<'_> {
+    fn name(&self, relation: RelationId) -> String {
+        self.catalog.relation(relation).map_or_else(|| relation.to_string(), |found| found.name().to_owned())
+    }
+
+    fn column_name(&self, relation: RelationId, column: usize) -> String {
+        let fields = self.catalog.relation(relation).map(|found| found.fields()).unwrap_or_default();
+        fields.get(column).map_or_else(|| format!("#{column}"), |field| field.name.clone())
+    }
+
+    fn keys(&self, relation: RelationId) -> Vec<Vec<usize>> {
+        match self.catalog.relation(relation) {
+            Some(RelationRef::Table(table)) => vec![table.primary_key.clone()],
+            Some(RelationRef::MaterializedView(view)) => view.key.iter().cloned().collect(),
+            _ => vec![],
+        }
+    }
+
+    fn not_null(&self, relation: RelationId) -> Vec<usize> {
+        let Some(RelationRef::Table(table)) = self.catalog.relation(relation) else { return vec![] };
+        let never_null = |&c: &usize| table.columns[c].not_null || table.primary_key.contains(&c);
+        (0..table.columns.len()).filter(never_null).collect()
+    }
+
+    fn rows(&self, relation: RelationId) -> Option<u64> {
+        self.state.relations.contains_key(&relation).then(|| self.state.row_count(relation))
+    }
+}
+
+impl Session {
+    /// Runs a query.
+    pub(super) fn query(&mut self, query: HirQuery) -> Result<RowStream> {
+        let columns = describe_columns(&query.schema, &query.origins);
+        let run = self.plan(query)?;
+        let rows = if run.is_large() { Rows::Streamed(run.stream()?) } else { Rows::Ready(run.batches()?.into_iter()) };
+        Ok(RowStream { columns, rows, tag: None })
+    }
+
+    /// All rows of a query, as one batch.
+    pub(super) fn query_rows(&mut self, query: HirQuery) -> Result<Batch> {
+        let types: Vec<DataType> = query.schema.iter().map(|field| field.data_type.clone()).collect();
+        let batches = self.plan(query)?.batches()?;
+        Ok(if batches.is_empty() { Batch::empty(&types) } else { Batch::concat(&batches) })
+    }
+
+    /// Plans a query against the state that it must see, and collects what it reads.
+    fn plan(&mut self, mut query: HirQuery) -> Result<QueryRun> {
+        let state = self.state()?;
+        let catalog = self.catalog(&state);
+        self.expand_changed_views(&mut query, &state, &catalog)?;
+        let info = Info { catalog: &catalog, state: &state };
+        let (plan, finishing) = plan_query(&query, &info, &PlanOptions::default())?;
+        let sessions: Vec<SessionInfo> = self.shared.sessions.lock().values().map(|s| s.info.clone()).collect();
+        let row_count = |relation| state.row_count(relation);
+        let byte_count = |relation| state.byte_count(relation);
+        let sources = Sources {
+            state: &state,
+            catalog: &catalog,
+            transaction: self.transaction.as_ref(),
+            system: SystemContext {
+                settings: self.parameters.settings(),
+                parameters: &self.parameters,
+                sessions: &sessions,
+                backend_pid: self.pid,
+                server_start_micros: self.shared.started_micros,
+                row_count: &row_count,
+                byte_count: &byte_count,
+            },
+        };
+        let inputs = plan_inputs(&plan).into_iter().map(|id| Ok((id, sources.source(id)?))).collect::<Result<_>>()?;
+        Ok(QueryRun {
+            plan,
+            finishing,
+            inputs,
+            state,
+            catalog,
+            parameters: self.parameters.clone(),
+            now_micros: self.now_micros(),
+            pid: self.pid,
+            started_micros: self.shared.started_micros,
+            interrupt: self.interrupt.clone(),
+        })
+    }
+
+    pub(super) fn explain(&mut self, explain: Explain, parameters: &[Datum]) -> Result<Execution> {
+        let state = self.state()?;
+        let catalog = self.catalog(&state);
+        let info = Info { catalog: &catalog, state: &state };
+        let stage = match explain.stage {
+            headwater_sql::ExplainStage::Hir => headwater_plan::ExplainStage::Hir,
+            headwater_sql::ExplainStage::Mir => headwater_plan::ExplainStage::Mir,
+            headwater_sql::ExplainStage::Lir | headwater_sql::ExplainStage::Readable => {
+                headwater_plan::ExplainStage::Lir
+            }
+        };
+        if explain.analyze {
+            return Err(SqlError::unsupported("EXPLAIN ANALYZE"));
+        }
+        if explain.json {
+            return Err(SqlError::unsupported("EXPLAIN (FORMAT JSON)"));
+        }
+        let options = PlanOptions::default();
+        let (mut query, is_view) = match *explain.statement {
+            BoundStatement::Query(query) => (query, false),
+            BoundStatement::CreateMaterializedView(view) => (view.query, true),
+            BoundStatement::CreateView(view) => (view.query, false),
+            BoundStatement::Update(update) => (update.query, false),
+            BoundStatement::Delete(delete) => (delete.query, false),
+            _ => return Err(SqlError::unsupported("EXPLAIN of this statement")),
+        };
+        set_parameters(&mut query, parameters);
+        let text = headwater_plan::explain(&query, &info, &options, stage, is_view)?;
+        let rows = text.lines().map(|line| vec![line.to_owned()]).collect();
+        Ok(Execution::Rows(super::utility::text_rows(&["QUERY PLAN"], rows, "EXPLAIN")))
+    }
+}
+
+struct Substitution<'a>(&'a [Datum]);
+
+impl HirVisitorMut for Substitution<'_> {
+    fn scalar(&mut self, scalar: &mut HirScalar) {
+        if let Expr::Leaf(HirLeaf::Parameter { index, data_type }) = scalar
+            && let Some(value) = self.0.get(*index)
+        {
+            *scalar = Expr::Literal(value.clone(), data_type.clone());
+            return;
+        }
+        walk_scalar_mut(self, scalar);
+    }
+}
+
+/// Puts parameters' values in their places.
+pub(super) fn set_parameters(query: &mut HirQuery, values: &[Datum]) {
+    if !values.is_empty() {
+        walk_query_mut(&mut Substitution(values), query);
+    }
+}
+
+/// [`set_parameters`] for one scalar.
+pub(super) fn set_scalar_parameters(scalar: &mut HirScalar, values: &[Datum]) {
+    if !values.is_empty() {
+        Substitution(values).scalar(scalar);
+    }
+}
+
+/// A scan of all of a relation's columns, as a query.
+pub(super) fn scan(relation: RelationId, schema: Schema) -> HirQuery {
+    let arity = schema.len();
+    HirQuery {
+        relation: HirRelation::Get { relation, types: schema.iter().map(|field| field.data_type.clone()).collect() },
+        order_by: vec![],
+        limit: None,
+        offset: None,
+        projection: (0..arity).collect(),
+        origins: vec![None; arity],
+        schema,
+    }
+}
+
+/// A planned query with everything that it reads.
+struct QueryRun {
+    plan: Plan,
+    finishing: Finishing,
+    inputs: HashMap<RelationId, SourceInput>,
+    state: Arc<State>,
+    catalog: Arc<Catalog>,
+    parameters: Parameters,
+    now_micros: i64,
+    pid: i32,
+    started_micros: i64,
+    interrupt: Interrupt,
+}
+
+impl SourceProvider for QueryRun {
+    fn source(&self, relation: RelationId) -> Result<SourceInput> {
+        let input = self.inputs.get(&relation).cloned();
+        input.ok_or_else(|| SqlError::internal(format!("relation {relation} was not collected")))
+    }
+}
+
+impl QueryRun {
+    /// Whether its answer may be too large to compute before its first row is sent.
+    fn is_large(&self) -> bool {
+        let stored = self.inputs.values().map(|input| match input {
+            SourceInput::Stored { parts, .. } => parts.iter().map(|part| part.live_rows() as u64).sum(),
+            SourceInput::Rows(rows) => rows.rows as u64,
+        });
+        let multiplies = |operator: &Operator| match operator {
+            Operator::FlatMap(_) => true,
+            Operator::Join(join) => join.left_key.is_empty(),
+            _ => false,
+        };
+        stored.sum::<u64>() > STREAMED_ROWS_MIN || self.plan.nodes.iter().any(|node| multiplies(&node.operator))
+    }
+
+    fn run(&self, take: &mut dyn FnMut(Batch) -> bool) -> Result<()> {
+        let row_count = |relation| self.state.row_count(relation);
+        let byte_count = |relation| self.state.byte_count(relation);
+        let functions = CatalogFunctions {
+            catalog: &self.catalog,
+            context: SystemContext {
+                settings: self.parameters.settings(),
+                parameters: &self.parameters,
+                sessions: &[],
+                backend_pid: self.pid,
+                server_start_micros: self.started_micros,
+                row_count: &row_count,
+                byte_count: &byte_count,
+            },
+        };
+        let eval = EvalContext {
+            settings: self.parameters.settings(),
+            now_micros: self.now_micros,
+            catalog: Some(&functions),
+        };
+        for batch in local::execute(&self.plan, &self.finishing, self, eval, &self.interrupt)? {
+            if !take(batch?) {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn batches(&self) -> Result<Vec<Batch>> {
+        let mut batches = vec![];
+        self.run(&mut |batch| {
+            batches.push(batch);
+            true
+        })?;
+        Ok(batches)
+    }
+
+    /// Runs on a thread of its own.
+    fn stream(self) -> Result<Receiver<Result<Batch>>> {
+        let (sender, receiver) = crossbeam_channel::bounded(STREAMED_BATCHES_MAX);
+        std::thread::Builder::new()
+            .name("query".to_owned())
+            .spawn(move || {
+                let result = self.run(&mut |batch| sender.send(Ok(batch)).is_ok());
+                if let Err(error) = result {
+                    // The session may have dropped the stream.
+                    let _ = sender.send(Err(error));
+                }
+            })
+            .map_err(|e| SqlError::new(SqlState::InsufficientResources, format!("cannot start a thread: {e}")))?;
+        Ok(receiver)
+    }
+}
