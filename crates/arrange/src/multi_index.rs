@@ -17,7 +17,6 @@ const FEW_ROWS_MAX: usize = 32;
 
 /// The rows of one hash.
 #[derive(Debug, Clone)]
-#[expect(clippy::box_collection, reason = "one word instead of three keeps an entry at 24 bytes")]
 pub enum Postings {
     /// One row.
     One(u32),

@@ -42,15 +42,15 @@ pub struct RowStore {
     rows: RowSnapshot,
     tail: Option<usize>,
     free: VecDeque<usize>,
-    /// Segments that have become mostly dead.
-    worn: Vec<usize>,
+    /// Segments that lost rows since the last compaction, with repetitions.
+    thinned: Vec<usize>,
 }
 
 impl RowStore {
     /// No rows of these types.
     #[must_use]
     pub fn new(types: impl Into<Arc<[DataType]>>) -> Self {
-        Self { rows: RowSnapshot::empty(types.into()), tail: None, free: VecDeque::new(), worn: vec![] }
+        Self { rows: RowSnapshot::empty(types.into()), tail: None, free: VecDeque::new(), thinned: vec![] }
     }
 
     /// The rows as they are now.
@@ -134,12 +134,9 @@ impl RowStore {
     pub fn delete(&mut self, rows: &[u32]) {
         for &row in rows {
             let (segment, offset) = split(row);
-            let is_tail = self.tail == Some(segment);
-            let slot = self.slot_mut(segment);
-            let was_worn = is_worn(slot, is_tail);
-            slot.kill(offset);
-            if !was_worn && is_worn(slot, is_tail) {
-                self.worn.push(segment);
+            self.slot_mut(segment).kill(offset);
+            if self.thinned.last() != Some(&segment) {
+                self.thinned.push(segment);
             }
         }
         self.rows.live -= rows.len();
@@ -149,8 +146,14 @@ impl RowStore {
     /// since are copied, so the cost is amortised over deletions.
     pub fn compact(&mut self) -> Option<Moves> {
         let mut moves = Moves::default();
-        for segment in std::mem::take(&mut self.worn) {
-            let slot = self.rows.slot(segment).expect("a worn segment is rewritten once");
+        let mut thinned = std::mem::take(&mut self.thinned);
+        thinned.sort_unstable();
+        thinned.dedup();
+        for segment in thinned {
+            let slot = self.rows.slot(segment).expect("a segment with rows is there");
+            if !is_worn(slot, self.tail == Some(segment)) {
+                continue;
+            }
             let base = u32::try_from(segment).expect("segment numbers have 16 bits") << 16;
             let live: Vec<u32> =
                 slot.live_offsets(0, slot.segment.rows()).into_iter().map(|offset| base | offset).collect();
@@ -192,10 +195,9 @@ impl RowStore {
     fn seal(&mut self, segment: usize) {
         self.tail = None;
         let slot = self.slot_mut(segment);
+        // One that is mostly dead is rewritten instead, when the writer asks for it.
         if is_worn(slot, false) {
-            if !self.worn.contains(&segment) {
-                self.worn.push(segment);
-            }
+            self.thinned.push(segment);
         } else {
             Arc::make_mut(&mut slot.segment).seal();
         }
