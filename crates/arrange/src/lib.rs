@@ -33,6 +33,7 @@ pub use multi_index::{MultiIndex, Postings, PostingsIter};
 pub use relation_snapshot::{RelationScan, RelationSnapshot};
 pub use row_snapshot::{RowScan, RowSnapshot};
 pub use row_store::{Moves, RowStore};
+pub use segment::batch_bytes;
 pub use unique_index::UniqueIndex;
 pub use zset_relation::{ZSetError, ZSetRelation};
 

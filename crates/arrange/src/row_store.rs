@@ -14,7 +14,7 @@
 //!    a row id means one row.
 
 use crate::row_snapshot::{PAGE_SLOTS, RowSnapshot, split};
-use crate::segment::{SEGMENT_BYTES_MAX, SEGMENT_ROWS_MAX, Slot, byte_size};
+use crate::segment::{SEGMENT_BYTES_MAX, SEGMENT_ROWS_MAX, Slot, batch_bytes};
 use arrow_array::ArrayRef;
 use headwater_types::{Batch, DataType, Result, SqlError, SqlState};
 use std::collections::VecDeque;
@@ -226,7 +226,7 @@ fn cut(batch: &Batch, from: usize, room: u32, used: usize) -> Option<(Batch, usi
     let mut rows = (batch.rows - from).min(room as usize);
     loop {
         let piece = batch.slice(from, rows);
-        let bytes = byte_size(&piece);
+        let bytes = batch_bytes(&piece);
         if used + bytes <= SEGMENT_BYTES_MAX || (used == 0 && rows == 1) {
             return Some((piece, bytes));
         }

@@ -102,8 +102,9 @@ fn concat_chunks(chunks: &[Arc<Batch>]) -> Batch {
     Batch::new(columns, chunks.iter().map(|chunk| chunk.rows).sum())
 }
 
-/// The bytes that a batch's rows occupy, shared buffers counted for what the rows use of them.
-pub(crate) fn byte_size(batch: &Batch) -> usize {
+/// The bytes that a batch's rows occupy: of buffers shared with other batches, what these rows use.
+#[must_use]
+pub fn batch_bytes(batch: &Batch) -> usize {
     batch.columns.iter().map(|column| array_bytes(&**column)).sum()
 }
 

@@ -59,3 +59,30 @@ impl AtMostOne {
         Ok(output)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{Bag, Random, Row, check};
+    use std::collections::BTreeMap;
+
+    #[test]
+    fn adds_up_to_recomputation() {
+        let types = [DataType::Int4, DataType::Int4];
+        let make = |random: &mut Random| vec![random.int(6), random.int(3)];
+        let recompute = |rows: &[Row]| {
+            let mut bag = Bag::of(rows.iter().map(|row| (row.clone(), 1)));
+            let mut groups: BTreeMap<String, u64> = BTreeMap::new();
+            for row in rows {
+                *groups.entry(format!("{:?}", row[0])).or_default() += 1;
+            }
+            for _ in groups.values().filter(|&&count| count > 1) {
+                bag.add("error 21000 more than one row returned by a subquery used as an expression".to_owned(), 1);
+            }
+            bag
+        };
+        let step =
+            |op: &mut AtMostOne, delta: Delta, context: &StepContext<'_>| op.step(delta, context).expect("no limit");
+        check(&types, &types, || AtMostOne::new(&[0], &types), step, make, recompute);
+    }
+}

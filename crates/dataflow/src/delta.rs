@@ -1,8 +1,8 @@
 //! What flows between operators, and why a step can fail.
 
-use headwater_arrange::{Moves, RelationSnapshot, ZSetError};
+use headwater_arrange::{Moves, RelationSnapshot, ZSetError, batch_bytes};
 use headwater_expr::EvalContext;
-use headwater_types::{Batch, DataType, DeltaBatch, SqlError, SqlState};
+use headwater_types::{Batch, DataType, DeltaBatch, Equality, SqlError, SqlState, hash_keys};
 use std::cell::Cell;
 
 /// Bytes of rows that an operator brings together in one batch: below the 2 GiB of 32-bit offsets.
@@ -60,6 +60,16 @@ impl Delta {
         Ok(concat(self.batches, types)?.consolidate(types))
     }
 
+    /// As [`Delta::consolidated`], in as many batches as needed, of which each row is in one.
+    ///
+    /// # Errors
+    ///
+    /// 54000 if rows are so large that even parts do not fit a batch.
+    pub(crate) fn consolidated_parts(self, types: &[DataType]) -> Result<Vec<DeltaBatch>, StepError> {
+        let parts = divided(self.batches, types).into_iter().map(|part| Ok(concat(part, types)?.consolidate(types)));
+        parts.filter(|part| part.as_ref().map_or(true, |part| !part.is_empty())).collect()
+    }
+
     pub(crate) fn has_retractions(&self) -> bool {
         self.batches.iter().any(|batch| batch.weights.iter().any(|&weight| weight < 0))
     }
@@ -75,13 +85,39 @@ pub(crate) fn concat(mut batches: Vec<DeltaBatch>, types: &[DataType]) -> Result
     if batches.is_empty() {
         return Ok(DeltaBatch::new(Batch::empty(types), vec![]));
     }
-    if batches.len() > 1 && batches.iter().map(|batch| batch.rows.bytes()).sum::<usize>() > BATCH_BYTES_MAX {
-        return Err(StepError::Sql(SqlError::new(
-            SqlState::ProgramLimitExceeded,
-            "one step changes more than 1 GiB of an operator's rows",
-        )));
+    if batches.len() > 1 && bytes_of(&batches) > BATCH_BYTES_MAX {
+        return Err(too_large());
     }
     Ok(DeltaBatch::concat(&batches))
+}
+
+fn bytes_of(batches: &[DeltaBatch]) -> usize {
+    batches.iter().map(|batch| batch_bytes(&batch.rows)).sum()
+}
+
+/// 54000: rows that must be held in one batch do not fit it.
+pub(crate) fn too_large() -> StepError {
+    StepError::Sql(SqlError::new(SqlState::ProgramLimitExceeded, "rows of one batch exceed 1 GiB"))
+}
+
+/// The rows divided by their identity into parts of at most about half of [`BATCH_BYTES_MAX`].
+fn divided(batches: Vec<DeltaBatch>, types: &[DataType]) -> Vec<Vec<DeltaBatch>> {
+    let parts = bytes_of(&batches) / (BATCH_BYTES_MAX / 2) + 1;
+    if parts == 1 {
+        return vec![batches];
+    }
+    let mut divided = vec![vec![]; parts];
+    for batch in batches {
+        let mut rows: Vec<Vec<u32>> = vec![vec![]; parts];
+        let hashes = hash_keys(&batch.rows.columns, types, batch.rows.rows, Equality::Identity);
+        for (row, hash) in (0u32..).zip(hashes) {
+            rows[usize::try_from(hash % (1 << 32)).unwrap_or(0) % parts].push(row);
+        }
+        for (part, rows) in divided.iter_mut().zip(rows) {
+            part.push(batch.take(&rows));
+        }
+    }
+    divided
 }
 
 /// A stored relation's change in a step, as seen by an operator that shares its rows.

@@ -10,6 +10,7 @@ use crate::delta::{Delta, StepContext, StepError};
 use crate::map_filter_project::{MapFilterProject, report};
 use crate::spec::FlatMapPlan;
 use arrow_array::{ArrayRef, Int64Array, UInt32Array};
+use headwater_arrange::batch_bytes;
 use headwater_expr::{Scalar, TableFunction, evaluate, evaluate_table_function};
 use headwater_types::{Batch, DataType, Datum, DeltaBatch, SqlError};
 use std::sync::Arc;
@@ -25,6 +26,18 @@ pub struct FlatMap {
     types: Vec<DataType>,
     ordinality: bool,
     mfp: MapFilterProject,
+}
+
+/// Bytes of input columns that are repeated in rows made and not yet passed on.
+const EMITTED_BYTES_MAX: usize = 1 << 29;
+
+/// The bytes of a batch's largest row, or an upper bound if the batch is small.
+fn widest_row(batch: &DeltaBatch) -> usize {
+    let bytes = batch_bytes(&batch.rows);
+    if bytes <= EMITTED_BYTES_MAX / EMITTED_ROWS_MAX {
+        return bytes;
+    }
+    (0..batch.rows.rows).map(|row| batch_bytes(&batch.rows.slice(row, 1))).max().unwrap_or(0)
 }
 
 /// Rows made and not yet passed on.
@@ -79,6 +92,7 @@ impl FlatMap {
         failed.dedup_by_key(|(row, _)| *row);
         report(&failed, &batch.weights, &mut output.errors);
         let mut pending = Pending::default();
+        let emitted_rows = EMITTED_ROWS_MAX.min(EMITTED_BYTES_MAX / widest_row(batch).max(1)).max(1);
         for row in 0..rows {
             let number = u32::try_from(row).expect("a batch has fewer than 2^32 rows");
             if failed.binary_search_by_key(&number, |(row, _)| *row).is_ok() {
@@ -87,13 +101,13 @@ impl FlatMap {
             let values: Vec<Datum> = args.iter().map(|(array, t)| Datum::from_array(&**array, t, row)).collect();
             match evaluate_table_function(self.function, &values, &self.types, &context.eval) {
                 Ok(result) => {
-                    for from in (0..result.rows).step_by(EMITTED_ROWS_MAX) {
-                        let piece = result.slice(from, EMITTED_ROWS_MAX.min(result.rows - from));
+                    for from in (0..result.rows).step_by(emitted_rows) {
+                        let piece = result.slice(from, emitted_rows.min(result.rows - from));
                         let first = i64::try_from(from).expect("a count of rows fits") + 1;
                         pending.ordinals.extend((first..).take(piece.rows));
                         pending.origins.extend(std::iter::repeat_n(number, piece.rows));
                         pending.results.push(piece);
-                        if pending.origins.len() >= EMITTED_ROWS_MAX {
+                        if pending.origins.len() >= emitted_rows {
                             self.emit(batch, std::mem::take(&mut pending), context, output);
                         }
                     }
@@ -123,5 +137,42 @@ impl FlatMap {
             columns.push(Arc::new(Int64Array::from(pending.ordinals)));
         }
         self.mfp.apply(DeltaBatch::new(Batch::new(columns, rows), weights), &context.eval, output);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::spec::Mfp;
+    use crate::testing::{Bag, Random, Row, as_integer, check};
+
+    /// `SELECT t, n FROM r, generate_series(1, t::int) WITH ORDINALITY`.
+    #[test]
+    fn adds_up_to_recomputation() {
+        let types = [DataType::Text];
+        let output = [DataType::Text, DataType::Int4, DataType::Int8];
+        let plan = FlatMapPlan {
+            function: TableFunction::GenerateSeries,
+            args: vec![Scalar::literal(Datum::Int4(1), DataType::Int4), as_integer(0)],
+            types: vec![DataType::Int4],
+            ordinality: true,
+            mfp: Mfp::identity(3),
+        };
+        let make = |random: &mut Random| vec![random.text(&["0", "1", "3", "x"])];
+        let recompute = |rows: &[Row]| {
+            let mut bag = Bag::default();
+            for row in rows {
+                let Datum::Text(text) = &row[0] else { panic!("texts") };
+                match text.parse::<i32>() {
+                    Ok(n) => (1..=n)
+                        .for_each(|i| bag.add_row(&vec![row[0].clone(), Datum::Int4(i), Datum::Int8(i.into())], 1)),
+                    Err(_) => bag.add("error 22P02 invalid input syntax for type integer: \"x\"".to_owned(), 1),
+                }
+            }
+            bag
+        };
+        let step =
+            |op: &mut FlatMap, delta: Delta, context: &StepContext<'_>| op.step(delta, context).expect("no limit");
+        check(&types, &output, || FlatMap::new(&plan), step, make, recompute);
     }
 }

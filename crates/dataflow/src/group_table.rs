@@ -86,6 +86,13 @@ impl GroupTable {
         self.weights[slot as usize]
     }
 
+    /// Whether nothing is known of a group any more. With weights of both signs there may be rows left although they add
+    /// up to none.
+    pub(crate) fn is_empty(&self, slot: u32) -> bool {
+        let no_identities = || self.identities.as_ref().is_none_or(|ids| ids.of_slot[slot as usize].is_empty());
+        self.weights[slot as usize] == 0 && no_identities()
+    }
+
     /// The slot of every row's group; groups that were not there come to be, with no rows.
     pub(crate) fn resolve(&mut self, keys: &[ArrayRef], rows: usize) -> Result<Vec<u32>, StepError> {
         let hashes = hash_keys(keys, &self.types, rows, Equality::Sql);

@@ -182,3 +182,53 @@ pub(crate) fn without(errors: &[(u32, SqlError)], rows: usize) -> BooleanArray {
     }
     BooleanArray::from(keep)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{Bag, Random, Row, as_integer, check};
+    use headwater_types::{DataType, Datum};
+
+    /// `SELECT flag, text::int, id WHERE flag`, the cast after the filter.
+    #[test]
+    fn filters_before_it_fails() {
+        let types = [DataType::Int4, DataType::Bool, DataType::Text];
+        let spec = Mfp {
+            input_arity: 3,
+            expressions: vec![as_integer(2)],
+            predicates: vec![(0, Scalar::column(1, DataType::Bool))],
+            projection: vec![3, 0],
+        };
+        let output = [DataType::Int4, DataType::Int4];
+        let make =
+            |random: &mut Random| vec![random.int(3), Datum::Bool(random.below(2) == 0), random.text(&["1", "2", "x"])];
+        let recompute = |rows: &[Row]| {
+            let mut bag = Bag::default();
+            for row in rows.iter().filter(|row| row[1] == Datum::Bool(true)) {
+                match &row[2] {
+                    Datum::Text(t) if &**t == "x" => {
+                        bag.add("error 22P02 invalid input syntax for type integer: \"x\"".to_owned(), 1);
+                    }
+                    Datum::Text(t) => bag.add_row(&vec![Datum::Int4(t.parse().expect("digits")), row[0].clone()], 1),
+                    _ => unreachable!("texts"),
+                }
+            }
+            bag
+        };
+        let step = |op: &mut MapFilterProject, delta: Delta, context: &StepContext<'_>| {
+            op.step(delta, context).expect("linear")
+        };
+        check(&types, &output, || MapFilterProject::new(&spec), step, make, recompute);
+    }
+
+    #[test]
+    fn reads_what_it_needs() {
+        let spec = Mfp {
+            input_arity: 4,
+            expressions: vec![as_integer(3)],
+            predicates: vec![(1, Scalar::column(0, DataType::Bool))],
+            projection: vec![4],
+        };
+        assert_eq!(MapFilterProject::new(&spec).required(), [0, 3]);
+    }
+}

@@ -223,3 +223,6 @@ impl Reduce {
         self.mfp.apply(delta, &context.eval, output);
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -59,8 +59,65 @@ impl Threshold {
         let weights: Vec<i64> = shown.iter().map(|&slot| self.rows.weight(slot)).collect();
         output.push(DeltaBatch::new(Batch::new(self.rows.keys(&shown)?, shown.len()), weights));
         context.touch(output.rows());
-        let gone: Vec<u32> = touched.into_iter().filter(|&slot| self.rows.weight(slot) == 0).collect();
+        let gone: Vec<u32> = touched.into_iter().filter(|&slot| self.rows.is_empty(slot)).collect();
         self.rows.release(&gone)?;
         Ok(output)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{Bag, Row, check, numeric};
+    use headwater_types::{Datum, Numeric};
+    use std::collections::BTreeMap;
+
+    const TYPES: [DataType; 1] = [DataType::Numeric(None)];
+
+    /// Negative values are subtracted. SQL-equal rows are the same; the least identity that is left over is shown.
+    fn except(rows: &[Row]) -> Bag {
+        let mut groups: BTreeMap<String, BTreeMap<(u32, String), i64>> = BTreeMap::new();
+        for row in rows {
+            let Datum::Numeric(Numeric::Finite(value)) = &row[0] else { panic!("finite") };
+            let group = groups.entry(value.abs().normalize().to_string()).or_default();
+            let weight = if value.is_sign_negative() { -1 } else { 1 };
+            *group.entry((value.scale(), value.abs().to_string())).or_default() += weight;
+        }
+        let mut bag = Bag::default();
+        for group in groups.into_values() {
+            let weight: i64 = group.values().sum();
+            if let (1.., Some(((_, text), _))) = (weight, group.iter().find(|(_, count)| **count > 0)) {
+                bag.add_row(&vec![numeric(text)], weight);
+            }
+        }
+        bag
+    }
+
+    /// A negative value stands for its opposite with weight −1.
+    fn step(operator: &mut Threshold, input: Delta, context: &StepContext<'_>) -> Delta {
+        let mut rows = vec![];
+        for batch in &input.batches {
+            for (row, weight) in batch.to_rows(&TYPES) {
+                let Datum::Numeric(Numeric::Finite(value)) = &row[0] else { panic!("finite") };
+                let sign = if value.is_sign_negative() { -1 } else { 1 };
+                rows.push((vec![numeric(&value.abs().to_string())], weight * sign));
+            }
+        }
+        operator.step(Delta::of(DeltaBatch::from_rows(&TYPES, &rows)), context).expect("no limit")
+    }
+
+    #[test]
+    fn adds_up_to_recomputation() {
+        let values = ["1", "1.0", "1.00", "2", "-1", "-1.0", "-2", "3.5", "-3.50"];
+        let make = |random: &mut crate::testing::Random| {
+            vec![random.text(&values)]
+                .into_iter()
+                .map(|t| match t {
+                    Datum::Text(t) => numeric(&t),
+                    other => other,
+                })
+                .collect()
+        };
+        check(&TYPES, &TYPES, || Threshold::new(&TYPES), step, make, except);
     }
 }

@@ -259,3 +259,78 @@ fn difference(
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{Bag, Random, Row, check, context};
+    use std::cmp::Ordering;
+
+    const TYPES: [DataType; 3] = [DataType::Int4, DataType::Int4, DataType::Text];
+
+    fn make(random: &mut Random) -> Row {
+        vec![random.int(3), random.int(5), random.text(&["a", "b", "c"])]
+    }
+
+    fn plan(limit: Option<u64>, offset: u64) -> TopKPlan {
+        let order_by = vec![ColumnOrder { column: 1, descending: true, nulls_first: false }];
+        TopKPlan { key: vec![0], order_by, limit, offset }
+    }
+
+    fn order(a: &Row, b: &Row) -> Ordering {
+        let keys = match (a[1].is_null(), b[1].is_null()) {
+            (false, false) => b[1].sql_cmp(&a[1]),
+            (a, b) => a.cmp(&b),
+        };
+        keys.then_with(|| a[2].sql_cmp(&b[2]))
+    }
+
+    fn recompute(rows: &[Row], limit: Option<u64>, offset: u64) -> Bag {
+        let mut bag = Bag::default();
+        for key in [Datum::Null, Datum::Int4(0), Datum::Int4(1), Datum::Int4(2)] {
+            let mut group: Vec<&Row> = rows.iter().filter(|row| row[0] == key).collect();
+            group.sort_by(|a, b| order(a, b));
+            let offset = usize::try_from(offset).expect("small");
+            let limit = limit.map_or(usize::MAX, |limit| usize::try_from(limit).expect("small"));
+            for row in group.into_iter().skip(offset).take(limit) {
+                bag.add_row(row, 1);
+            }
+        }
+        bag
+    }
+
+    #[test]
+    fn adds_up_to_recomputation() {
+        for (limit, offset) in [(Some(1), 0), (Some(3), 2), (None, 1), (Some(0), 0)] {
+            let new = || TopK::new(&plan(limit, offset), &TYPES);
+            let step =
+                |op: &mut TopK, delta: Delta, context: &StepContext<'_>| op.step(delta, context).expect("no limit");
+            check(&TYPES, &TYPES, new, step, make, |rows| recompute(rows, limit, offset));
+        }
+    }
+
+    /// Enough rows come and go that the store is compacted, and one-shot groups are pruned.
+    #[test]
+    fn survives_churn() {
+        let mut random = Random(5);
+        let row = |n: u64| vec![Datum::Int4(0), Datum::Int4(i32::try_from(n).expect("small")), Datum::text("x")];
+        let mut top = TopK::new(&plan(Some(2), 0), &TYPES);
+        let mut seen = Bag::default();
+        for n in 0..30u64 {
+            let mut rows: Vec<(Row, i64)> = (0..400).map(|i| (row(n * 400 + i), 1)).collect();
+            if n > 0 {
+                rows.extend((0..400).map(|i| (row((n - 1) * 400 + i), -1)));
+            }
+            let delta = crate::testing::delta_of(&mut random, rows, &TYPES);
+            seen.add_delta(&top.step(delta, &context(false)).expect("no limit"), &TYPES);
+            assert_eq!(seen, Bag::of([(row(n * 400 + 399), 1), (row(n * 400 + 398), 1)]), "step {n}");
+        }
+        let all: Vec<(Row, i64)> = (0..5000).map(|n| (row(n), 1)).collect();
+        let delta = crate::testing::delta_of(&mut random, all, &TYPES);
+        let mut whole = Bag::default();
+        let mut top = TopK::new(&plan(Some(2), 1), &TYPES);
+        whole.add_delta(&top.step(delta, &context(true)).expect("no limit"), &TYPES);
+        assert_eq!(whole, Bag::of([(row(4998), 1), (row(4997), 1)]));
+        assert!(top.rows.live_rows() < 200, "a one-shot step keeps no more than it needs");
+    }
+}

@@ -42,7 +42,7 @@ pub(super) struct DistinctSet {
 enum Codes {
     /// Of at most 8 bytes: the value's bits.
     Direct(DataType),
-    /// The value's slot; its "rows" are the groups it occurs in.
+    /// The value's slot; its "rows" are the entries that name it.
     Interned(Box<GroupTable>),
 }
 
@@ -75,6 +75,9 @@ impl DistinctSet {
             }
         };
         let (mut rows, mut slots, mut weights) = (vec![], vec![], vec![]);
+        // Entries that came (+1) and went (−1), by their value.
+        let (mut named, mut names) = (vec![], vec![]);
+        let interned = matches!(self.codes, Codes::Interned(_));
         let mut overflowed = false;
         let pairs = &mut self.pairs;
         input.for_each(|row, _, weight| {
@@ -84,6 +87,10 @@ impl DistinctSet {
                 rows.push(u32::try_from(row).expect("a batch has fewer than 2^32 rows"));
                 slots.push(slot);
                 weights.push(if after > 0 { 1 } else { -1 });
+            }
+            if interned && (before == 0) != (after == 0) {
+                named.push(code_slot(value));
+                names.push(if after == 0 { -1 } else { 1 });
             }
         });
         if overflowed {
@@ -95,9 +102,9 @@ impl DistinctSet {
                 // The stored value stands for all its equals, so that what goes is what came.
                 let codes: Vec<u32> = rows.values().iter().map(|&row| code_slot(codes[row as usize])).collect();
                 let args = values.keys(&codes)?;
-                values.add(&codes, &weights, &args)?;
-                let gone: Vec<u32> = values.take_touched()?;
-                let gone: Vec<u32> = gone.into_iter().filter(|&value| values.weight(value) == 0).collect();
+                values.add(&named, &names, &[])?;
+                let gone = values.take_touched()?.into_iter().filter(|&value| values.weight(value) == 0);
+                let gone: Vec<u32> = gone.collect();
                 values.release(&gone)?;
                 args
             }

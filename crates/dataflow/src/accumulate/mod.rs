@@ -25,10 +25,13 @@ use arrow_buffer::BooleanBuffer;
 use distinct::DistinctSet;
 use float_sum::FloatSums;
 use headwater_expr::{Aggregate, AggregateFunction, Column, Scalar, evaluate, evaluate_predicate};
-use headwater_types::{ColumnBuilder, ColumnOrder, DataType, DeltaBatch, SqlError};
+use headwater_types::{ColumnBuilder, ColumnOrder, DataType, Datum, DeltaBatch, SqlError, SqlState};
 use numeric_sum::NumericSums;
 use ordered::{Collected, Extremes};
 use simple::{Booleans, Counts, IntegerSums, IntervalSums};
+
+/// Bytes of text in one column of values.
+const COLUMN_BYTES_MAX: usize = 1 << 30;
 
 /// What an accumulator takes of a batch: the rows that count, with their groups, weights and arguments.
 pub(crate) struct Input<'a> {
@@ -218,9 +221,10 @@ impl AggregateState {
         }
         let mut column = ColumnBuilder::new(&self.data_type, slots.len());
         let mut errors = vec![];
+        let mut text_bytes = 0;
         for (place, &slot) in slots.iter().enumerate() {
             let slot = slot as usize;
-            let value = match &self.accumulator {
+            let mut value = match &self.accumulator {
                 Accumulator::Count(_) => unreachable!("returned above"),
                 Accumulator::Integers(state) => state.value(slot),
                 Accumulator::Numerics(state) => state.value(slot),
@@ -230,6 +234,13 @@ impl AggregateState {
                 Accumulator::Extremes(state) => Ok(state.value(slot)),
                 Accumulator::Collected(state) => state.value(slot),
             };
+            if let Ok(Datum::Text(text)) = &value {
+                text_bytes += text.len();
+                if text_bytes > COLUMN_BYTES_MAX {
+                    let message = "aggregates of one batch exceed 1 GiB";
+                    value = Err(SqlError::new(SqlState::ProgramLimitExceeded, message));
+                }
+            }
             match value {
                 Ok(value) => column.append(&value),
                 Err(error) => {

@@ -187,15 +187,18 @@ impl Join {
             let SideInput { delta, source } = input;
             output.errors.extend(delta.errors);
             // The side takes its own change before it is probed by the other's, and after it has probed the other.
-            let absorbed = self.sides[number].absorb(delta.batches, source, context)?;
+            let parts = self.sides[number].parts(delta.batches)?;
             let [left, right] = &mut self.sides;
             let (own, other) = if number == 0 { (left, right) } else { (right, left) };
             let mut probe = Probe::new(&self.shape, number, context);
-            for batch in &absorbed.batches {
-                probe.run(batch, own, other, &mut output)?;
+            for part in parts {
+                let absorbed = own.absorb(part, source, context)?;
+                for batch in &absorbed.batches {
+                    probe.run(batch, own, other, &mut output)?;
+                }
+                own.move_matches(absorbed.moves.as_ref());
             }
             probe.settle(other, &mut output)?;
-            own.move_matches(absorbed.moves.as_ref());
         }
         Ok(output)
     }

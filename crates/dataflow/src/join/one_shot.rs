@@ -22,7 +22,7 @@ pub(super) fn join(
         output.errors.append(&mut input.errors);
         if input.has_retractions() {
             let taken = std::mem::take(input);
-            *input = Delta::of(taken.consolidated(shape.types(number))?);
+            input.batches = taken.consolidated_parts(shape.types(number))?;
         }
     }
     let build = if inputs[0].rows() < inputs[1].rows() { 0 } else { 1 };

@@ -7,7 +7,7 @@
 
 use super::side::{Keys, Side};
 use super::{Alone, Shape, emits_pairs};
-use crate::delta::{Delta, StepContext, StepError};
+use crate::delta::{Delta, StepContext, StepError, too_large};
 use crate::map_filter_project::{report, widen};
 use crate::spec::JoinKind;
 use arrow_array::{ArrayRef, NullArray, UInt32Array, new_null_array};
@@ -40,6 +40,12 @@ struct Pairs {
 }
 
 impl Pairs {
+    /// Keeps the first half and gives the second.
+    fn split(&mut self) -> Self {
+        let half = self.ids.len() / 2;
+        Self { rows: self.rows.split_off(half), ids: self.ids.split_off(half) }
+    }
+
     fn take(&mut self, keep: &[u32]) {
         self.rows = keep.iter().map(|&pair| self.rows[pair as usize]).collect();
         self.ids = keep.iter().map(|&pair| self.ids[pair as usize]).collect();
@@ -103,7 +109,7 @@ impl<'a> Probe<'a> {
             return Ok(());
         }
         let columns = &self.shape.alone_columns[self.side];
-        let rows = take_columns(&batch.rows, columns, &shown);
+        let rows = take_columns(&batch.rows, columns, &shown)?;
         let weights = shown.iter().map(|&row| batch.weights[row as usize]).collect();
         self.emit_alone(self.side, widen(own.width, columns, rows, shown.len()), weights, output);
         Ok(())
@@ -117,36 +123,34 @@ impl<'a> Probe<'a> {
         mut pairs: Pairs,
         other: &Side,
         snapshot: &Option<RelationSnapshot>,
-        counts: Option<&mut Vec<i64>>,
+        mut counts: Option<&mut Vec<i64>>,
         output: &mut Delta,
     ) -> Result<(), StepError> {
         if pairs.ids.is_empty() {
             return Ok(());
         }
-        let mut fetched = other.fetch(snapshot, &pairs.ids, self.context)?;
-        if !keys.columns.is_empty() {
-            let other_key = other.key_of(&fetched);
-            let same = RowEquality::new(&keys.columns, &other_key, &other.key_types, Equality::Sql);
-            let equal: Vec<u32> = (0u32..)
-                .zip(&pairs.rows)
-                .filter(|&(pair, &row)| same.equal(row as usize, pair as usize))
-                .map(|(pair, _)| pair)
-                .collect();
-            if equal.len() < pairs.ids.len() {
-                pairs.take(&equal);
-                fetched = fetched.take(&equal);
+        let made = self.fetch_verified(keys, &mut pairs, other, snapshot).and_then(|fetched| match fetched {
+            Some(fetched) => self.combine(batch, &pairs, fetched, other).map(Some),
+            None => Ok(None),
+        });
+        let joined = match made {
+            Ok(Some(joined)) => joined,
+            Ok(None) => return Ok(()),
+            // Rows so wide that fewer must be made at a time.
+            Err(_) if pairs.ids.len() > 1 => {
+                let second = pairs.split();
+                self.flush(batch, keys, pairs, other, snapshot, counts.as_deref_mut(), output)?;
+                return self.flush(batch, keys, second, other, snapshot, counts, output);
             }
-        }
-        if pairs.ids.is_empty() {
-            return Ok(());
-        }
+            Err(error) => return Err(error),
+        };
         let mut weights = Vec::with_capacity(pairs.ids.len());
         let other_weights = other.weights(snapshot, &pairs.ids)?;
         for (pair, &row) in pairs.rows.iter().enumerate() {
             let other = other_weights.as_ref().map_or(1, |weights| weights[pair]);
             weights.push(batch.weights[row as usize].checked_mul(other).ok_or_else(overflow)?);
         }
-        let mut joined = DeltaBatch::new(self.combine(batch, &pairs, fetched, other), weights);
+        let mut joined = DeltaBatch::new(joined, weights);
         // The place among the pairs travels as the row id.
         joined.row_ids = Some((0u32..).take(pairs.ids.len()).collect());
         for condition in &self.shape.residual {
@@ -159,21 +163,48 @@ impl<'a> Probe<'a> {
         let left = joined.row_ids.take().expect("numbered above");
         self.count(batch, &pairs, &left, other_weights.as_deref(), other, counts)?;
         if emits_pairs(self.shape.kind) {
+            self.context.touch(left.len());
             self.shape.mfp.apply(joined, &self.context.eval, output);
         }
         Ok(())
     }
 
+    /// The other side's rows of the pairs, which are cut down to those whose keys are equal and not only their hashes.
+    fn fetch_verified(
+        &self,
+        keys: &Keys,
+        pairs: &mut Pairs,
+        other: &Side,
+        snapshot: &Option<RelationSnapshot>,
+    ) -> Result<Option<Batch>, StepError> {
+        let fetched = other.fetch(snapshot, &pairs.ids, self.context)?;
+        if keys.columns.is_empty() {
+            return Ok(Some(fetched));
+        }
+        let other_key = other.key_of(&fetched);
+        let same = RowEquality::new(&keys.columns, &other_key, &other.key_types, Equality::Sql);
+        let equal: Vec<u32> = (0u32..)
+            .zip(&pairs.rows)
+            .filter(|&(pair, &row)| same.equal(row as usize, pair as usize))
+            .map(|(pair, _)| pair)
+            .collect();
+        if equal.len() == pairs.ids.len() {
+            return Ok(Some(fetched));
+        }
+        pairs.take(&equal);
+        Ok((!equal.is_empty()).then(|| fetched.take(&equal)))
+    }
+
     /// Left's columns, then right's; those that nothing reads are without meaning.
-    fn combine(&self, batch: &DeltaBatch, pairs: &Pairs, fetched: Batch, other: &Side) -> Batch {
+    fn combine(&self, batch: &DeltaBatch, pairs: &Pairs, fetched: Batch, other: &Side) -> Result<Batch, StepError> {
         let rows = pairs.ids.len();
         let columns = &self.shape.pair_columns[self.side];
-        let own = widen(batch.rows.columns.len(), columns, take_columns(&batch.rows, columns, &pairs.rows), rows);
+        let own = widen(batch.rows.columns.len(), columns, take_columns(&batch.rows, columns, &pairs.rows)?, rows);
         let other_columns = &self.shape.pair_columns[1 - self.side];
         let given = other_columns.iter().map(|&c| Arc::clone(&fetched.columns[c])).collect();
         let other = widen(other.width, other_columns, given, rows);
         let (left, right) = if self.side == 0 { (own, other) } else { (other, own) };
-        Batch::new([left.columns, right.columns].concat(), rows)
+        Ok(Batch::new([left.columns, right.columns].concat(), rows))
     }
 
     /// Counts the pairs that are left as matches of both their rows.
@@ -261,14 +292,13 @@ impl<'a> Probe<'a> {
     }
 }
 
-fn take_columns(rows: &Batch, columns: &[usize], places: &[u32]) -> Vec<ArrayRef> {
+/// These columns of the rows at `places`, which may repeat.
+fn take_columns(rows: &Batch, columns: &[usize], places: &[u32]) -> Result<Vec<ArrayRef>, StepError> {
     let whole = places.len() == rows.rows && (0u32..).zip(places).all(|(i, &place)| i == place);
     if whole {
-        return columns.iter().map(|&c| Arc::clone(&rows.columns[c])).collect();
+        return Ok(columns.iter().map(|&c| Arc::clone(&rows.columns[c])).collect());
     }
     let places = UInt32Array::from(places.to_vec());
-    columns
-        .iter()
-        .map(|&c| arrow_select::take::take(&rows.columns[c], &places, None).expect("rows of this batch"))
-        .collect()
+    let take = |&c: &usize| arrow_select::take::take(&rows.columns[c], &places, None).map_err(|_| too_large());
+    columns.iter().map(take).collect()
 }

@@ -1,7 +1,7 @@
 //! One side of a join: where its rows are, how they are found by key, and how many matches each has.
 
 use super::SideRelation;
-use crate::delta::{Delta, SourceDelta, StepContext, StepError, concat};
+use crate::delta::{Delta, SourceDelta, StepContext, StepError};
 use crate::map_filter_project::{MapFilterProject, widen};
 use crate::spec::Mfp;
 use arrow_array::ArrayRef;
@@ -115,10 +115,21 @@ impl Side {
         self.key.iter().map(|&c| Arc::clone(&rows.columns[c])).collect()
     }
 
-    /// Takes a change: rows and index are then those after it.
+    /// A change in the parts in which it is to be absorbed.
+    pub(super) fn parts(&self, batches: Vec<DeltaBatch>) -> Result<Vec<Vec<DeltaBatch>>, StepError> {
+        match &self.rows {
+            Rows::Owned(relation) => {
+                let parts = Delta { batches, errors: vec![] }.consolidated_parts(relation.types())?;
+                Ok(parts.into_iter().map(|part| vec![part]).collect())
+            }
+            _ => Ok(vec![batches]),
+        }
+    }
+
+    /// Takes a part of a change: rows and index are then those after it.
     pub(super) fn absorb(
         &mut self,
-        batches: Vec<DeltaBatch>,
+        part: Vec<DeltaBatch>,
         source: Option<&SourceDelta>,
         context: &StepContext<'_>,
     ) -> Result<Absorbed, StepError> {
@@ -127,15 +138,16 @@ impl Side {
                 if let Some(source) = source {
                     *snapshot = Some(source.after.clone());
                 }
-                Absorbed { batches, moves: source.and_then(|source| source.moves.clone()) }
+                Absorbed { batches: part, moves: source.and_then(|source| source.moves.clone()) }
             }
             Rows::Owned(relation) => {
-                let delta = concat(batches, relation.types())?.consolidate(relation.types());
-                if delta.is_empty() {
-                    return Ok(Absorbed { batches: vec![], moves: None });
+                let mut absorbed = Absorbed { batches: vec![], moves: None };
+                for batch in part {
+                    debug_assert!(absorbed.batches.is_empty(), "a part of an owned side is one batch");
+                    let (delta, moves) = relation.apply(&batch)?;
+                    absorbed = Absorbed { batches: vec![delta], moves };
                 }
-                let (delta, moves) = relation.apply(&delta)?;
-                Absorbed { batches: vec![delta], moves }
+                absorbed
             }
             Rows::Flat { .. } => unreachable!("a one-shot step builds its side at once"),
         };
