@@ -310,13 +310,15 @@ impl GroupTable {
     }
 }
 
+/// Identity → (rows, the values of [`Identities::columns`]).
+type Counts = BTreeMap<Box<[u8]>, (i64, Vec<Datum>)>;
+
 /// How often each of several SQL-equal keys occurs in a group.
 #[derive(Debug)]
 struct Identities {
     /// The columns whose SQL-equal values can differ.
     columns: Vec<usize>,
-    /// Identity → (rows, the values of `columns`).
-    of_slot: Vec<BTreeMap<Box<[u8]>, (i64, Vec<Datum>)>>,
+    of_slot: Vec<Counts>,
     changed: Vec<u32>,
 }
 

@@ -157,7 +157,8 @@ impl Batch {
 /// A change to a relation: rows with signed weights. The order of rows has no meaning.
 ///
 /// `row_ids`, where present, tell each row's place in its base relation's arrangement; they are how an operator's index
-/// refers to rows that it does not copy. A batch that has them has weights of +1 and −1 only.
+/// refers to rows that it does not copy. Weights are then +1 and −1 for rows of a table; a row of a view comes and goes with
+/// its whole weight.
 #[derive(Debug, Clone)]
 pub struct DeltaBatch {
     /// The rows.

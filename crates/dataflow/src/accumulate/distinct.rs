@@ -123,8 +123,8 @@ fn code_slot(code: u64) -> u32 {
 
 fn hash(value: u64, slot: u32) -> u64 {
     // One multiplication folded: both ends of the result depend on all bits.
-    let product = u128::from(value ^ 0x9e37_79b9_7f4a_7c15) * u128::from(0xd1b5_4a32_d192_ed03_u64)
-        ^ u128::from(u64::from(slot).wrapping_mul(0x2545_f491_4f6c_dd1d));
+    let spread = u128::from(u64::from(slot).wrapping_mul(0x2545_f491_4f6c_dd1d));
+    let product = (u128::from(value ^ 0x9e37_79b9_7f4a_7c15) * u128::from(0xd1b5_4a32_d192_ed03_u64)) ^ spread;
     let folded = (product as u64) ^ ((product >> 64) as u64);
     let again = u128::from(folded) * u128::from(0x9fb2_1c65_1e98_df25_u64);
     (again as u64) ^ ((again >> 64) as u64)

@@ -60,10 +60,14 @@ impl Extremes {
             push_identity(&value, &mut key);
             let set = &mut self.sets[slot];
             if input.final_insertions {
-                let best = if self.greatest { set.last_key_value() } else { set.first_key_value() };
-                match best {
-                    Some((best, _)) if (**best < *key) != self.greatest => return,
-                    _ => set.clear(),
+                // One entry: the best so far.
+                if let Some((best, (_, held))) = set.first_key_value() {
+                    let order = value.sql_cmp(held);
+                    let order = if self.greatest { order.reverse() } else { order };
+                    if order.then_with(|| key[..].cmp(best)).is_ge() {
+                        return;
+                    }
+                    set.clear();
                 }
             }
             add(set, &key, weight, || value);

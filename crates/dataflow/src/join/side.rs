@@ -32,13 +32,23 @@ pub(super) struct Side {
 /// Where a side's rows are.
 #[derive(Debug)]
 pub(super) enum Rows {
-    /// In a stored relation, last seen so. `source` is what the source does to its rows; `fetch` makes the fetched
-    /// columns of rows that have passed it.
-    Shared { source: MapFilterProject, fetch: MapFilterProject, snapshot: Option<RelationSnapshot> },
+    /// In a stored relation.
+    Shared(Box<SharedRows>),
     /// Here.
     Owned(Box<ZSetRelation>),
     /// In a one-shot step's input, of which only the fetched columns are kept: row ids count through the batches.
     Flat { batches: Vec<DeltaBatch>, starts: Vec<u32> },
+}
+
+/// Rows in a stored relation.
+#[derive(Debug)]
+pub(super) struct SharedRows {
+    /// What the source does to the relation's rows.
+    source: MapFilterProject,
+    /// Makes the fetched columns of rows that have passed the source.
+    fetch: MapFilterProject,
+    /// The relation as of the last step in which it changed.
+    snapshot: Option<RelationSnapshot>,
 }
 
 /// A side's change, applied.
@@ -72,7 +82,10 @@ impl Side {
         let (types, rows) = match relation {
             SideRelation::Shared { types, mfp } => {
                 let fetch = MapFilterProject::new(&fetch_of(&mfp, &fetched));
-                (types, Rows::Shared { source: MapFilterProject::new(&mfp), fetch, snapshot: None })
+                (
+                    types,
+                    Rows::Shared(Box::new(SharedRows { source: MapFilterProject::new(&mfp), fetch, snapshot: None })),
+                )
             }
             SideRelation::Owned { types } => {
                 let relation = ZSetRelation::new(types.clone(), None);
@@ -134,9 +147,9 @@ impl Side {
         context: &StepContext<'_>,
     ) -> Result<Absorbed, StepError> {
         let absorbed = match &mut self.rows {
-            Rows::Shared { snapshot, .. } => {
+            Rows::Shared(shared) => {
                 if let Some(source) = source {
-                    *snapshot = Some(source.after.clone());
+                    shared.snapshot = Some(source.after.clone());
                 }
                 Absorbed { batches: part, moves: source.and_then(|source| source.moves.clone()) }
             }
@@ -186,7 +199,8 @@ impl Side {
             DeltaBatch { row_ids: Some(places), ..DeltaBatch::insertions(rows) }
         };
         match &self.rows {
-            Rows::Shared { source, .. } => {
+            Rows::Shared(shared) => {
+                let source = &shared.source;
                 let rows = source.widen(relation.gather(&moves.new, source.required())?, moves.new.len());
                 source.apply(batch(rows), &context.eval, &mut made);
             }
@@ -218,7 +232,7 @@ impl Side {
     /// The rows as they are now. Only sides with rows in their index are asked.
     pub(super) fn snapshot(&self) -> Option<RelationSnapshot> {
         match &self.rows {
-            Rows::Shared { snapshot, .. } => snapshot.clone(),
+            Rows::Shared(shared) => shared.snapshot.clone(),
             Rows::Owned(relation) => Some(relation.snapshot()),
             Rows::Flat { .. } => None,
         }
@@ -234,7 +248,8 @@ impl Side {
         context.touch(ids.len());
         let relation = || snapshot.as_ref().expect("an indexed row has a relation");
         match &self.rows {
-            Rows::Shared { fetch, .. } => {
+            Rows::Shared(shared) => {
+                let fetch = &shared.fetch;
                 let rows = fetch.widen(relation().gather(ids, fetch.required())?, ids.len());
                 let mut made = Delta::default();
                 fetch.apply(DeltaBatch::insertions(rows), &context.eval, &mut made);
