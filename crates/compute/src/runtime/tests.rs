@@ -2,9 +2,11 @@
 
 use crate::local::SourceInput;
 use crate::runtime::{MarkReport, Runtime, RuntimeConfig, RuntimeError, Step, ViewInstall, ViewSnapshot};
-use crate::testing::{EVENTS, GROUPS, Given, PlanBuilder, Random, Tables, answer, plans, sorted};
+use crate::testing::{EVENTS, GROUPS, Given, PlanBuilder, Random, Tables, answer, call, int8, plans, sorted};
 use crossbeam_channel::{Receiver, unbounded};
-use headwater_plan::lir::Plan;
+use headwater_dataflow::spec::{JoinKind, Mfp};
+use headwater_expr::{Cast, CastContext, Expr, Scalar};
+use headwater_plan::lir::{Operator, Plan};
 use headwater_types::{Batch, DataType, Datum, Epoch, RelationId, Result, SessionSettings, SqlError};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -143,7 +145,7 @@ fn views_read_views_and_their_errors() {
         let view = b.source(RelationId(100), &base_types);
         let groups = b.groups();
         let counts = b.count(view, &[0], None);
-        let joined = b.join(headwater_dataflow::spec::JoinKind::Left, counts, groups, (0, 0));
+        let joined = b.join(JoinKind::Left, counts, groups, (0, 0));
         b.project(joined, &[0, 1, 3]);
         b.plan()
     };
@@ -151,7 +153,7 @@ fn views_read_views_and_their_errors() {
         let mut b = PlanBuilder::new();
         let view = b.source(RelationId(100), &base_types);
         let groups = b.groups();
-        b.join(headwater_dataflow::spec::JoinKind::Inner, view, groups, (0, 0));
+        b.join(JoinKind::Inner, view, groups, (0, 0));
         b.plan()
     };
     let top = {
@@ -247,6 +249,54 @@ fn a_backfill_in_many_pieces_gives_the_whole() {
             host.install(id, &plan, &tables);
             assert_eq!(host.read(id), answer(&plan, &Given::tables(&tables)), "{name}: {hosting:?}");
         }
+    }
+}
+
+#[test]
+fn rows_that_move_are_still_joined() {
+    // `events JOIN groups ON 100 / val = grp WHERE val <> 0`: of rows that the filter drops, the key is an error.
+    let plan = {
+        let mut b = PlanBuilder::new();
+        let (val, grp) = (Scalar::column(2, DataType::Int8), Scalar::column(0, DataType::Int4));
+        let key = call("/(int8,int8)", vec![int8(100), val.clone()], DataType::Int8);
+        let passes = call("<>(int8,int8)", vec![val, int8(0)], DataType::Bool);
+        let mfp =
+            Mfp { expressions: vec![key], predicates: vec![(0, passes)], projection: vec![0, 3], ..Mfp::identity(3) };
+        let types = vec![DataType::Int4, DataType::Int8];
+        let events = b.add(Operator::Source { relation: EVENTS, mfp }, &[], types);
+        let cast = Cast { to: DataType::Int8, context: CastContext::Implicit };
+        let widened = Expr::Cast(Box::new(grp), cast);
+        let mfp = Mfp { expressions: vec![widened], projection: vec![1, 2], ..Mfp::identity(2) };
+        let types = vec![DataType::Text, DataType::Int8];
+        let groups = b.add(Operator::Source { relation: GROUPS, mfp }, &[], types);
+        b.join(JoinKind::Left, events, groups, (1, 1));
+        b.plan()
+    };
+    for hosting in HOSTINGS {
+        let (mut host, mut tables) = (Host::start(hosting), Tables::new());
+        let event = |id: i32| vec![Datum::Int4(id), Datum::Int4(1), Datum::Int8(i64::from(id % 5))];
+        for start in (0..12_000).step_by(1500) {
+            tables.change(EVENTS, &(start..start + 1500).map(event).collect::<Vec<_>>(), &[]);
+        }
+        host.install(100, &plan, &tables);
+        let group = |id: i32, name: &str| vec![Datum::Int4(id), Datum::text(name)];
+        let delta = tables.change(GROUPS, &[group(25, "a"), group(50, "b")], &[]);
+        host.step(vec![(GROUPS, delta)]);
+        let mut moved = false;
+        for part in 0..9 {
+            let gone: Vec<i32> = (0..12_000).filter(|id| id % 9 == part && id % 7 > 0).collect();
+            let delta = tables.change(EVENTS, &[], &gone);
+            moved |= delta.moves.is_some();
+            host.step(vec![(EVENTS, delta)]);
+        }
+        assert!(moved, "the table was compacted");
+        for (id, name) in [(25, "c"), (33, "d"), (50, "e")] {
+            let delta = tables.change(GROUPS, &[group(id, name)], &[]);
+            host.step(vec![(GROUPS, delta)]);
+        }
+        let delta = tables.change(EVENTS, &[], &(0..12_000).filter(|id| id % 3 > 0).collect::<Vec<_>>());
+        host.step(vec![(EVENTS, delta)]);
+        assert_eq!(host.read(100), answer(&plan, &Given::tables(&tables)), "{hosting:?}");
     }
 }
 
