@@ -5,6 +5,8 @@ mod aggregate;
 mod context;
 pub mod eval;
 mod functions;
+#[cfg(test)]
+mod postgres_tests;
 pub mod registry;
 mod scalar;
 mod table_function;

@@ -11,6 +11,8 @@ pub enum TableFunction {
     GenerateSeries,
     /// `generate_subscripts(array, dimension)`
     GenerateSubscripts,
+    /// `generate_subscripts(int2vector | oidvector, dimension)`: from 0.
+    GenerateVectorSubscripts,
     /// `regexp_split_to_table(text, pattern)`
     RegexpSplitToTable,
     /// `pg_partition_ancestors(regclass)`: no rows, there being no partitions.

@@ -24,6 +24,8 @@ mod fold;
 mod logic;
 mod operand;
 mod table;
+#[cfg(test)]
+mod tests;
 
 pub use fold::{fold_constants, fold_stable};
 pub use operand::{Evaluated, Operand, RowErrors};

@@ -28,7 +28,8 @@ pub fn evaluate_table_function(
             one_column(types, array.values.iter().cloned().map(Ok))
         }
         TableFunction::GenerateSeries => series(args, types, context),
-        TableFunction::GenerateSubscripts => subscripts(args, types),
+        TableFunction::GenerateSubscripts => subscripts(args, types, 1),
+        TableFunction::GenerateVectorSubscripts => subscripts(args, types, 0),
         TableFunction::RegexpSplitToTable => {
             one_column(types, regex::split(args)?.into_iter().map(|part| Ok(Datum::text(part))))
         }
@@ -139,14 +140,13 @@ fn add_interval(value: i64, step: Interval, zoned: bool, context: &EvalContext<'
     crate::functions::datetime::add_interval(value, step, zoned, context)
 }
 
-fn subscripts(args: &[Datum], types: &[DataType]) -> Result<Batch> {
+fn subscripts(args: &[Datum], types: &[DataType], first: i32) -> Result<Batch> {
     let [Datum::Array(array), Datum::Int4(dimension)] = args else {
         return Err(SqlError::internal("generate_subscripts met arguments it was not resolved for"));
     };
     if *dimension != 1 {
         return Ok(Batch::empty(types));
     }
-    // Vectors count from 0, but here as everywhere a value alone cannot tell one from an array of its elements.
     let count = i32::try_from(array.values.len()).unwrap_or(i32::MAX);
-    one_column(types, (1..=count).map(|i| Ok(Datum::Int4(i))))
+    one_column(types, (0..count).map(|i| Ok(Datum::Int4(i + first))))
 }

@@ -309,6 +309,23 @@ fn field_of(args: &[Datum], call: &Call<'_>, data_type: usize) -> Result<DateFie
     DateField::parse(text(&args[0])?, &call.arg_types[data_type])
 }
 
+/// A unit to truncate to: some fields are none.
+fn unit_of(args: &[Datum], call: &Call<'_>) -> Result<DateField> {
+    let field = field_of(args, call, 1)?;
+    match field {
+        DateField::DayOfWeek
+        | DateField::IsoDayOfWeek
+        | DateField::DayOfYear
+        | DateField::IsoYear
+        | DateField::Julian
+        | DateField::Epoch => Err(SqlError::new(
+            SqlState::InvalidParameterValue,
+            format!("unit \"{}\" not recognized for type {}", text(&args[0])?, call.arg_types[1].sql_name()),
+        )),
+        _ => Ok(field),
+    }
+}
+
 fn extracted(args: &[Datum], call: &Call<'_>) -> Result<Option<Numeric>> {
     let field = field_of(args, call, 1)?;
     match &args[1] {
@@ -334,14 +351,14 @@ fn date_part(args: &[Datum], call: &Call<'_>) -> Result<Datum> {
 fn truncate_batch(args: &[Operand], rows: usize, call: &Call<'_>) -> Evaluated {
     let zone = (*call.data_type == DataType::Timestamptz).then_some(&call.context.settings.time_zone);
     let by_row = |row: &[Datum]| {
-        let field = field_of(row, call, 1)?;
+        let field = unit_of(row, call)?;
         datetime::truncate_timestamp(field, timestamp(&row[1])?, zone).map(Datum::Timestamp)
     };
     if !args[0].is_constant() || args[0].is_null(0) || args[1].is_constant() {
         return by_rows(true, args, rows, call, by_row);
     }
     let unit = args[0].datum(0, &DataType::Text);
-    match field_of(&[unit], call, 1) {
+    match unit_of(&[unit], call) {
         Ok(field) => {
             map_timestamps(args[1].array(), call.data_type, |micros| datetime::truncate_timestamp(field, micros, zone))
         }
@@ -350,13 +367,13 @@ fn truncate_batch(args: &[Operand], rows: usize, call: &Call<'_>) -> Evaluated {
 }
 
 fn truncate_in_zone(args: &[Datum], call: &Call<'_>) -> Result<Datum> {
-    let field = field_of(args, call, 1)?;
+    let field = unit_of(args, call)?;
     let zone = TimeZone::parse_at_time_zone(text(&args[2])?)?;
     datetime::truncate_timestamp(field, timestamp(&args[1])?, Some(&zone)).map(Datum::Timestamp)
 }
 
 fn truncate_interval(args: &[Datum], call: &Call<'_>) -> Result<Datum> {
-    datetime::truncate_interval(field_of(args, call, 1)?, interval(&args[1])?).map(Datum::Interval)
+    datetime::truncate_interval(unit_of(args, call)?, interval(&args[1])?).map(Datum::Interval)
 }
 
 fn bin(args: &[Datum], _: &Call<'_>) -> Result<Datum> {

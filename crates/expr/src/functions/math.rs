@@ -507,7 +507,15 @@ fn trunc(args: &[Datum], _: &Call<'_>) -> Result<Datum> {
 fn sign(args: &[Datum], _: &Call<'_>) -> Result<Datum> {
     match &args[0] {
         Datum::Numeric(v) => Ok(Datum::Numeric(v.sign())),
-        _ => unary(args, |v| if v == 0.0 || v.is_nan() { v } else { v.signum() }),
+        _ => unary(args, |v| {
+            if v > 0.0 {
+                1.0
+            } else if v < 0.0 {
+                -1.0
+            } else {
+                0.0
+            }
+        }),
     }
 }
 

@@ -109,7 +109,7 @@ fn too_long() -> SqlError {
     SqlError::new(SqlState::ProgramLimitExceeded, "requested length too large")
 }
 
-/// The text `||` and `concat` see: as printed, so a boolean is `t`.
+/// The text `concat` and `format` see: as printed, so a boolean is `t`; `||` casts instead.
 pub(super) fn output_text(value: &Datum, data_type: &DataType, call: &Call<'_>) -> String {
     match value {
         Datum::Bool(v) => if *v { "t" } else { "f" }.to_owned(),
@@ -127,9 +127,8 @@ fn concatenate(args: &[Datum], call: &Call<'_>) -> Result<Datum> {
         }
         return Ok(Datum::text([a.as_ref(), b.as_ref()].concat()));
     }
-    // `char(n)` reaches text || anynonarray with its padding, as in PostgreSQL; other types as printed.
-    let left = output_text(&args[0], &call.arg_types[0], call);
-    let right = output_text(&args[1], &call.arg_types[1], call);
+    let left = text_of(&args[0], &call.arg_types[0], call.context);
+    let right = text_of(&args[1], &call.arg_types[1], call.context);
     if left.len() + right.len() > TEXT_BYTES_MAX { Err(too_long()) } else { Ok(Datum::text(left + &right)) }
 }
 

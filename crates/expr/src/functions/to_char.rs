@@ -111,6 +111,9 @@ fn interval_to_char(args: &[Datum], _: &Call<'_>) -> Result<Datum> {
 }
 
 fn format(parts: &Parts, source: &str) -> Result<Datum> {
+    if source.is_empty() {
+        return Ok(Datum::Null);
+    }
     let mut out = String::with_capacity(source.len() + 8);
     for token in template::tokens(source)? {
         match token {

@@ -63,7 +63,9 @@ pub fn resolve_function(name: &str, types: &[DataType]) -> Result<Resolved> {
 /// 42883 or 42725 for `name(types…)`.
 pub(super) fn function_error(name: &str, types: &[DataType], failure: &Failure) -> SqlError {
     let list: Vec<String> = types.iter().map(|t| t.without_modifier().sql_name()).collect();
-    let call = format!("{name}({})", list.join(", "));
+    // Only EXTRACT's own syntax reaches it, which means PostgreSQL's function whatever the search path.
+    let schema = if name == "extract" { "pg_catalog." } else { "" };
+    let call = format!("{schema}{name}({})", list.join(", "));
     match failure {
         Failure::None => SqlError::new(SqlState::UndefinedFunction, format!("function {call} does not exist"))
             .with_hint(HINT_NO_FUNCTION),
@@ -180,7 +182,8 @@ pub(super) fn choose<T>(candidates: Vec<Candidate<T>>, types: &[DataType]) -> Re
         && known.all(|t| t == first)
     {
         let supposed = vec![first.clone(); types.len()];
-        let mut accepting = (0..viable.len()).filter(|&i| accepts(&viable[i].params, &supposed));
+        let mut accepting = (0..viable.len())
+            .filter(|&i| accepts(&viable[i].params, &supposed) && instantiate(&viable[i], &supposed).is_some());
         if let (Some(index), None) = (accepting.next(), accepting.next()) {
             return take(viable, index);
         }
@@ -339,6 +342,7 @@ const AGGREGATES: &[(&str, &[&str], &str, AggregateFunction)] = &[
     ("every", &["bool"], "bool", AggregateFunction::BoolAnd),
     ("bool_or", &["bool"], "bool", AggregateFunction::BoolOr),
     ("array_agg", &["anynonarray"], "anyarray", AggregateFunction::ArrayAgg),
+    ("array_agg", &["anyarray"], "anyarray", AggregateFunction::ArrayAgg),
     ("string_agg", &["text", "text"], "text", AggregateFunction::StringAgg),
 ];
 
@@ -400,8 +404,13 @@ pub fn resolve_aggregate(name: &str, types: &[DataType]) -> Option<Result<Resolv
             })
             .collect()
     };
-    Some(match choose(candidates, types) {
-        Ok((candidate, arg_types, data_type)) => Ok((candidate.target, arg_types, data_type)),
+    let chosen =
+        choose(candidates, types).map(|(candidate, arg_types, data_type)| (candidate.target, arg_types, data_type));
+    Some(match chosen {
+        Ok((AggregateFunction::ArrayAgg, arg_types, _)) if arg_types[0].element().is_some() => {
+            Err(SqlError::unsupported("array_agg of arrays"))
+        }
+        Ok((function, arg_types, data_type)) => Ok((function, arg_types, data_type)),
         Err(failure) => Err(function_error(name, types, &failure)),
     })
 }

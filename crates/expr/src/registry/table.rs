@@ -55,7 +55,13 @@ pub fn resolve_table_function(name: &str, types: &[DataType]) -> Option<Result<R
     Some(match choose(candidates, types) {
         Ok((candidate, arg_types, data_type)) => {
             let columns = columns(candidate.target, name, data_type);
-            Ok(ResolvedTableFunction { function: candidate.target, arg_types, columns })
+            let function = match (candidate.target, arg_types.first()) {
+                (TableFunction::GenerateSubscripts, Some(DataType::Int2Vector | DataType::OidVector)) => {
+                    TableFunction::GenerateVectorSubscripts
+                }
+                (function, _) => function,
+            };
+            Ok(ResolvedTableFunction { function, arg_types, columns })
         }
         Err(failure) => Err(function_error(name, types, &failure)),
     })

@@ -70,7 +70,7 @@ fn parse(source: &str) -> Result<Template> {
             template.sign = if in_front { Sign::Leading } else { Sign::Trailing };
             1
         } else if starts("EEEE") || starts("RN") || starts("V") {
-            return Err(SqlError::unsupported("the template patterns EEEE, RN and V"));
+            return Err(SqlError::unsupported("a number template with EEEE, RN or V"));
         } else if first == '"' {
             let quoted = rest[1..].split('"').next().unwrap_or("");
             for c in quoted.chars() {
@@ -110,15 +110,18 @@ fn digits(places: &[Place]) -> usize {
 
 pub(super) fn to_char(args: &[Datum], _: &Call<'_>) -> Result<Datum> {
     let template = parse(text(&args[1])?)?;
+    let fraction_digits = digits(&template.fraction);
+    // Floats round their binary value half to even, as C's printf.
+    let printed =
+        |v: f64| if v.is_finite() { Numeric::parse(&format!("{v:.fraction_digits$}")) } else { Numeric::from_f64(v) };
     let value = match &args[0] {
         Datum::Int4(v) => Numeric::from_i64(i64::from(*v)),
         Datum::Int8(v) => Numeric::from_i64(*v),
-        Datum::Float4(v) => Numeric::from_f32(*v)?,
-        Datum::Float8(v) => Numeric::from_f64(*v)?,
+        Datum::Float4(v) => printed(f64::from(*v))?,
+        Datum::Float8(v) => printed(*v)?,
         Datum::Numeric(v) => *v,
         _ => return Err(SqlError::internal("to_char met a type it was not resolved for")),
     };
-    let fraction_digits = digits(&template.fraction);
     let rounded = value.round(i32::try_from(fraction_digits).unwrap_or(i32::MAX))?;
     let Numeric::Finite(decimal) = rounded else {
         return Err(SqlError::unsupported("to_char of NaN or infinity"));
@@ -136,11 +139,13 @@ fn render(template: &Template, negative: bool, whole: &str, fraction: &str) -> S
     let overflow = significant.len() > places;
     let padded = format!("{significant:>places$}");
     let mut source = padded.chars();
+    let leading = template.whole.iter().take_while(|place| matches!(place, Place::Literal(_)));
+    let prefix: String = leading.map(|place| if let Place::Literal(c) = place { *c } else { ' ' }).collect();
     let mut body = String::new();
     let (mut started, mut zeros) = (false, false);
     let only_fraction = template.has_point && digits(&template.fraction) > 0;
     let mut remaining = places;
-    for place in &template.whole {
+    for place in template.whole.iter().skip(prefix.chars().count()) {
         match place {
             Place::Nine | Place::Zero => {
                 remaining -= 1;
@@ -184,7 +189,7 @@ fn render(template: &Template, negative: bool, whole: &str, fraction: &str) -> S
             body.truncate(last);
         }
     }
-    signed(template, negative, &body)
+    prefix + &signed(template, negative, &body)
 }
 
 /// The sign at its place: next to the first digit where it leads.
@@ -215,15 +220,9 @@ fn signed(template: &Template, negative: bool, body: &str) -> String {
             if leading { format!("{sign}{blanks}{trimmed}") } else { format!("{blanks}{trimmed}{sign}") }
         }
         Sign::Plus { leading } => {
-            let sign = if !negative {
-                "+"
-            } else if template.fill_mode {
-                ""
-            } else {
-                " "
-            };
-            let minus = if negative { "-" } else { "" };
-            if leading { format!("{sign}{blanks}{minus}{trimmed}") } else { format!("{blanks}{minus}{trimmed}{sign}") }
+            let unsigned = if template.fill_mode { "" } else { " " };
+            let (plus, minus) = if negative { (unsigned, "-") } else { ("+", unsigned) };
+            if leading { format!("{plus}{blanks}{minus}{trimmed}") } else { format!("{blanks}{minus}{trimmed}{plus}") }
         }
         Sign::Angle if negative => format!("{blanks}<{trimmed}>"),
         Sign::Angle if template.fill_mode => trimmed.to_owned(),

@@ -179,6 +179,7 @@ fn push_literal(tokens: &mut Vec<Token>, text: &str) {
 /// What a text said.
 #[derive(Debug, Default)]
 pub(super) struct Reading {
+    source: String,
     year: Option<i64>,
     month: Option<i64>,
     day: Option<i64>,
@@ -260,7 +261,7 @@ impl Reader<'_> {
 pub(super) fn read(source: &str, template: &str) -> Result<Reading> {
     let tokens = tokens(template)?;
     let mut reader = Reader { source, rest: source };
-    let mut reading = Reading::default();
+    let mut reading = Reading { source: source.to_owned(), ..Reading::default() };
     for (place, token) in tokens.iter().enumerate() {
         match token {
             Token::Literal(literal) => {
@@ -365,7 +366,7 @@ impl Reading {
         if let Some(julian) = self.julian {
             return Ok(julian - datetime::UNIX_EPOCH_JULIAN);
         }
-        let bad = || SqlError::new(SqlState::DatetimeFieldOverflow, "date/time field value out of range");
+        let bad = || out_of_range(&self.source);
         let mut year = self.year.unwrap_or(0);
         if self.before_christ && year > 0 {
             year = 1 - year;
@@ -389,7 +390,7 @@ impl Reading {
     ///
     /// 22008 for a field out of its range.
     pub(super) fn timestamp(&self) -> Result<i64> {
-        let bad = || SqlError::new(SqlState::DatetimeFieldOverflow, "date/time field value out of range");
+        let bad = || out_of_range(&self.source);
         let hour = match self.afternoon {
             Some(true) => self.hour % 12 + 12,
             Some(false) => self.hour % 12,
