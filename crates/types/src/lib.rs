@@ -17,6 +17,7 @@ mod ids;
 mod interval;
 mod json;
 mod key;
+mod number_text;
 mod numeric;
 mod numeric_math;
 mod order;

@@ -7,6 +7,7 @@ use crate::datetime::{
     IntervalUnit, parse_date, parse_interval, parse_time, parse_timestamp, push_date, push_interval, push_time,
     push_timestamp,
 };
+use crate::number_text::{push_integer, push_numeric};
 use crate::{
     ArrayDatum, DataType, Datum, NUMERIC_BYTES, Numeric, Result, SessionSettings, SqlError, SqlState, array_text,
     bytea_text, float_text, json,
@@ -16,7 +17,6 @@ use arrow_array::cast::AsArray;
 use arrow_array::types::{
     Date32Type, Float32Type, Float64Type, Int16Type, Int32Type, Int64Type, TimestampMicrosecondType, UInt32Type,
 };
-use std::io::Write;
 use std::sync::Arc;
 
 /// What text input may depend on besides the text.
@@ -162,11 +162,6 @@ fn parse_uuid(text: &str) -> Result<[u8; NUMERIC_BYTES]> {
     if rest.is_empty() { Ok(bytes) } else { Err(error()) }
 }
 
-/// Appends what `Display` prints.
-fn push_display(out: &mut Vec<u8>, value: impl std::fmt::Display) {
-    write!(out, "{value}").expect("writing to memory does not fail");
-}
-
 fn push_bool(out: &mut Vec<u8>, value: bool) {
     out.push(if value { b't' } else { b'f' });
 }
@@ -183,12 +178,12 @@ pub fn format_text(array: &dyn Array, data_type: &DataType, row: usize, settings
     }
     match data_type {
         D::Bool => push_bool(out, array.as_boolean().value(row)),
-        D::Int2 => push_display(out, array.as_primitive::<Int16Type>().value(row)),
-        D::Int4 => push_display(out, array.as_primitive::<Int32Type>().value(row)),
-        D::Int8 => push_display(out, array.as_primitive::<Int64Type>().value(row)),
+        D::Int2 => push_integer(out, i64::from(array.as_primitive::<Int16Type>().value(row))),
+        D::Int4 => push_integer(out, i64::from(array.as_primitive::<Int32Type>().value(row))),
+        D::Int8 => push_integer(out, array.as_primitive::<Int64Type>().value(row)),
         D::Float4 => float_text::push_float4(out, array.as_primitive::<Float32Type>().value(row), settings),
         D::Float8 => float_text::push_float8(out, array.as_primitive::<Float64Type>().value(row), settings),
-        D::Numeric(_) => push_display(out, Numeric::from_bytes(fixed16(array, row))),
+        D::Numeric(_) => push_numeric(out, Numeric::from_bytes(fixed16(array, row))),
         D::Text
         | D::Varchar(_)
         | D::Char(_)
@@ -206,7 +201,7 @@ pub fn format_text(array: &dyn Array, data_type: &DataType, row: usize, settings
             let micros = array.as_primitive::<TimestampMicrosecondType>().value(row);
             push_timestamp(out, micros, *data_type == D::Timestamptz, settings);
         }
-        D::Oid | D::Xid => push_display(out, array.as_primitive::<UInt32Type>().value(row)),
+        D::Oid | D::Xid => push_integer(out, i64::from(array.as_primitive::<UInt32Type>().value(row))),
         D::Time | D::Interval | D::Uuid | D::Reg(_) | D::Int2Vector | D::OidVector | D::Array(_) | D::Void => {
             push_datum(out, &Datum::from_array(array, data_type, row), data_type, settings)
         }
@@ -218,12 +213,12 @@ pub(crate) fn push_datum(out: &mut Vec<u8>, value: &Datum, data_type: &DataType,
     match value {
         Datum::Null => {}
         Datum::Bool(value) => push_bool(out, *value),
-        Datum::Int2(value) => push_display(out, value),
-        Datum::Int4(value) => push_display(out, value),
-        Datum::Int8(value) => push_display(out, value),
+        Datum::Int2(value) => push_integer(out, i64::from(*value)),
+        Datum::Int4(value) => push_integer(out, i64::from(*value)),
+        Datum::Int8(value) => push_integer(out, *value),
         Datum::Float4(value) => float_text::push_float4(out, *value, settings),
         Datum::Float8(value) => float_text::push_float8(out, *value, settings),
-        Datum::Numeric(value) => push_display(out, value),
+        Datum::Numeric(value) => push_numeric(out, *value),
         Datum::Text(value) => out.extend_from_slice(value.as_bytes()),
         Datum::Bytes(value) if *data_type == DataType::Jsonb => out.extend_from_slice(value),
         Datum::Bytes(value) => bytea_text::push(out, value, settings),
@@ -231,9 +226,12 @@ pub(crate) fn push_datum(out: &mut Vec<u8>, value: &Datum, data_type: &DataType,
         Datum::Time(value) => push_time(out, *value),
         Datum::Timestamp(value) => push_timestamp(out, *value, *data_type == DataType::Timestamptz, settings),
         Datum::Interval(value) => push_interval(out, *value),
-        Datum::Uuid(value) => push_display(out, uuid::Uuid::from_bytes(*value)),
+        Datum::Uuid(value) => {
+            let mut text = uuid::Uuid::encode_buffer();
+            out.extend_from_slice(uuid::Uuid::from_bytes(*value).hyphenated().encode_lower(&mut text).as_bytes());
+        }
         Datum::Oid(0) if matches!(data_type, DataType::Reg(_)) => out.push(b'-'),
-        Datum::Oid(value) => push_display(out, value),
+        Datum::Oid(value) => push_integer(out, i64::from(*value)),
         Datum::Array(array) if matches!(data_type, DataType::Int2Vector | DataType::OidVector) => {
             for (index, value) in array.values.iter().enumerate() {
                 if index > 0 {

@@ -148,9 +148,9 @@ impl CopyColumn {
         Ok(())
     }
 
-    /// The column so far; a new one of the same capacity begins.
+    /// The column so far; a new one with as much room begins.
     pub(super) fn take(&mut self) -> arrow_array::ArrayRef {
-        let next = ColumnBuilder::new(&self.field.data_type, self.builder.len());
+        let next = self.builder.successor();
         std::mem::replace(&mut self.builder, next).finish()
     }
 }

@@ -37,6 +37,8 @@ pub struct CopyDecoder {
     scanner: RecordScanner,
     /// The record that the last chunk left unfinished.
     pending: Vec<u8>,
+    /// The bytes at its start that are known to be valid text.
+    checked: usize,
     /// The end of data was seen (`\.`, or the binary trailer).
     ended: bool,
 }
@@ -72,6 +74,7 @@ impl CopyDecoder {
         Self {
             scanner: RecordScanner::new(&options),
             pending: Vec::new(),
+            checked: 0,
             ended: false,
             state: State {
                 columns,
@@ -128,42 +131,48 @@ impl CopyDecoder {
     /// Reads the complete records of a buffer whose first `scanned` bytes the scanner has seen. Returns the bytes
     /// read.
     fn consume(&mut self, buffer: &[u8], scanned: usize) -> Result<usize> {
-        // Everything up to the last newline is whole characters; check it at once.
+        let checked = std::mem::take(&mut self.checked);
+        // Everything up to the last newline is whole characters; check what is new of it at once.
         let Some(last) = memchr::memrchr(b'\n', &buffer[scanned..]) else {
-            // Only the scanner moves on.
             let end = self.scanner.find(buffer, scanned);
             debug_assert!(end.is_none(), "no newline ends a record");
+            self.checked = checked;
             return Ok(0);
         };
-        let whole = &buffer[..scanned + last + 1];
-        let (valid, fault) = match std::str::from_utf8(whole) {
-            Ok(text) => (text, memchr::memchr(0, whole)),
+        let whole = scanned + last + 1;
+        let fresh = &buffer[checked..whole];
+        let (valid, fault) = match std::str::from_utf8(fresh) {
+            Ok(text) => (text, memchr::memchr(0, fresh)),
             Err(error) => {
                 let at = error.valid_up_to();
-                let valid = std::str::from_utf8(&whole[..at]).expect("valid up to there");
-                (valid, memchr::memchr(0, &whole[..at]).or(Some(at)))
+                let valid = std::str::from_utf8(&fresh[..at]).expect("valid up to there");
+                (valid, memchr::memchr(0, &fresh[..at]).or(Some(at)))
             }
         };
         // Rows before a bad byte come first: their errors do, too.
-        let valid = &valid[..fault.unwrap_or(valid.len())];
-        let (mut start, mut from) = (0, scanned);
-        while let Some(end) = self.scanner.find(valid.as_bytes(), from) {
-            if self.state.record(&valid[start..end])? {
+        let end_of_valid = checked + fault.unwrap_or(valid.len());
+        let (mut start, mut from) = (0usize, scanned.min(end_of_valid));
+        while let Some(end) = self.scanner.find(&buffer[..end_of_valid], from) {
+            let record = match start.checked_sub(checked) {
+                Some(fresh_start) => &valid[fresh_start..end - checked],
+                None => std::str::from_utf8(&buffer[start..end]).expect("checked when it came"),
+            };
+            if self.state.record(record)? {
                 self.ended = true;
                 return Ok(buffer.len());
             }
             start = end + 1;
             from = start;
         }
-        match fault {
-            Some(at) => Err(self.state.in_line(invalid_utf8(buffer, at), None)),
-            None => {
-                // The scanner has seen up to the last newline; let it see the rest, too.
-                let end = self.scanner.find(buffer, valid.len().max(from));
-                debug_assert!(end.is_none(), "no newline ends a record");
-                Ok(start)
-            }
+        if fault.is_some() {
+            self.state.line += 1;
+            return Err(self.state.in_line(invalid_utf8(buffer, end_of_valid), None));
         }
+        // The scanner has seen up to the last newline; let it see the rest, too.
+        let end = self.scanner.find(buffer, whole);
+        debug_assert!(end.is_none(), "no newline ends a record");
+        self.checked = whole - start;
+        Ok(start)
     }
 
     fn push_binary(&mut self, chunk: &[u8]) -> Result<()> {
@@ -205,11 +214,14 @@ impl CopyDecoder {
         }
         let text = match std::str::from_utf8(&rest) {
             Ok(text) if !text.contains('\0') => text,
-            Ok(text) => {
-                let at = text.find('\0').unwrap_or(0);
+            text_or_error => {
+                let at = match text_or_error {
+                    Ok(text) => text.find('\0').unwrap_or(0),
+                    Err(error) => error.valid_up_to(),
+                };
+                self.state.line += 1;
                 return Err(self.state.in_line(invalid_utf8(&rest, at), None));
             }
-            Err(error) => return Err(self.state.in_line(invalid_utf8(&rest, error.valid_up_to()), None)),
         };
         if self.scanner.in_quotes() {
             self.state.line += 1;
@@ -258,7 +270,7 @@ impl State {
 
     /// An error about this record as a whole.
     fn in_line(&self, error: SqlError, record: Option<&str>) -> SqlError {
-        let place = self.place(self.line.max(1));
+        let place = self.place(self.line);
         with_context(
             error,
             match record {

@@ -146,6 +146,7 @@ fn errors_are_postgresqls_with_their_context() {
     let columns = fields(&[("a", DataType::Text)]);
     let error = decode_cut(&text(), &columns, b"ok\nb\xffd\n").expect_err("invalid UTF-8");
     assert_eq!(error.message, "invalid byte sequence for encoding \"UTF8\": 0xff");
+    assert_eq!(error.context.as_deref(), Some("COPY t, line 2"));
     let long = "y".repeat(300);
     let (_, context) = failure(&text(), &format!("{long}\tb\n"));
     assert_eq!(context, format!("COPY t, line 1, column a: \"{}...\"", "y".repeat(100)));
@@ -259,7 +260,7 @@ fn fast_numerics_are_those_of_the_input_function() {
 fn a_huge_field_in_small_chunks_is_read_in_linear_time() {
     let columns = fields(&[("a", DataType::Text)]);
     let mut data = b"\"".to_vec();
-    data.extend(std::iter::repeat_n(b"line\nof \"\"text\"\" ", 500_000).flatten());
+    data.extend(std::iter::repeat_n(b"line\nof \"\"text\"\" ", 1_000_000).flatten());
     data.extend_from_slice(b"\"\n");
     let rows = decode(&csv(), &columns, &data, 4096).expect("valid");
     assert_eq!(rows.len(), 1);
