@@ -171,7 +171,7 @@ pub enum BoundStatement {
         /// The payload.
         payload: String,
     },
-    /// Accepted without effect; the command tag is the statement's (VACUUM, ANALYZE, LOCK TABLE, GRANT …).
+    /// Accepted without effect; the command tag is the statement's (VACUUM, ANALYZE, CHECKPOINT).
     NoOperation {
         /// WARNING or NOTICE texts.
         notices: Vec<String>,
@@ -227,8 +227,16 @@ pub struct Insert {
 /// Where the rows of an INSERT come from.
 #[derive(Debug, Clone)]
 pub enum InsertSource {
-    /// Constant rows, already evaluated.
-    Batch(Batch),
+    /// Constant rows, already evaluated: the columns of these ordinals. `defaults` are the values of the others, the
+    /// hidden key apart: constants or functions of now().
+    Batch {
+        /// The columns that `rows` has, in its order.
+        columns: Vec<usize>,
+        /// The rows.
+        rows: Batch,
+        /// The other columns' values.
+        defaults: Vec<(usize, HirScalar)>,
+    },
     /// VALUES; expressions see no columns and may hold subqueries and parameters.
     Values(Vec<Vec<HirScalar>>),
     /// A query whose presented columns are the rows.

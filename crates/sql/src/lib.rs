@@ -1,10 +1,22 @@
 //! SQL text → parsed statements → bound statements (HIR).
 //!
 //! [`parse_script`] splits a script and parses each statement; [`bind`] resolves one against a catalog. Both are pure:
-//! no I/O, no clock, no state. sqlparser's syntax tree does not leave this crate.
+//! no I/O, no clock, no state.
+//!
+//! The parser is our own, after PostgreSQL's grammar: a general SQL parser accepts what PostgreSQL refuses, knows no
+//! operator's place in the text, and its trees overflow the stack on long chains. Error texts, error positions and
+//! precedence are PostgreSQL's here because the grammar is.
 
+mod ast;
+mod bind;
 mod bound;
+mod fast_insert;
+mod keywords;
+mod lexer;
+mod parse;
 mod statement;
+#[cfg(test)]
+mod tests;
 
 pub use bound::*;
 pub use statement::{Statement, StatementKind, parse_script};
@@ -41,6 +53,5 @@ pub struct Bound {
 /// What PostgreSQL raises in parse analysis (42P01, 42703, 42883, …) with its texts and positions, and 0A000 for what
 /// is not supported.
 pub fn bind(statement: &Statement, context: &BindContext<'_>) -> Result<Bound> {
-    let _ = (statement, context);
-    Err(headwater_types::SqlError::unsupported("binding"))
+    bind::bind(statement, context).map_err(|error| statement.place(error))
 }

@@ -1,6 +1,11 @@
 //! One parsed statement, and what can be told of it without binding.
 
-use headwater_types::Result;
+use crate::ast;
+use crate::bound::{Discard, RelationKind};
+use crate::fast_insert;
+use crate::lexer::{lex_statement, skip_blanks};
+use crate::parse::Parser;
+use headwater_types::{Result, SqlError};
 use std::sync::Arc;
 
 /// What a statement is, by its first words.
@@ -72,6 +77,8 @@ pub enum StatementKind {
     AlterView,
     /// ALTER MATERIALIZED VIEW.
     AlterMaterializedView,
+    /// ALTER INDEX.
+    AlterIndex,
     /// REFRESH MATERIALIZED VIEW.
     Refresh,
     /// TRUNCATE.
@@ -118,14 +125,8 @@ pub enum StatementKind {
     Vacuum,
     /// ANALYZE.
     Analyze,
-    /// LOCK TABLE.
-    LockTable,
     /// CHECKPOINT.
     Checkpoint,
-    /// GRANT.
-    Grant,
-    /// REVOKE.
-    Revoke,
     /// Anything that binding refuses.
     Unsupported,
 }
@@ -165,6 +166,7 @@ impl StatementKind {
             Self::AlterTable => "ALTER TABLE",
             Self::AlterView => "ALTER VIEW",
             Self::AlterMaterializedView => "ALTER MATERIALIZED VIEW",
+            Self::AlterIndex => "ALTER INDEX",
             Self::Refresh => "REFRESH MATERIALIZED VIEW",
             Self::Truncate => "TRUNCATE TABLE",
             Self::Comment => "COMMENT",
@@ -188,10 +190,7 @@ impl StatementKind {
             Self::Wait => "WAIT",
             Self::Vacuum => "VACUUM",
             Self::Analyze => "ANALYZE",
-            Self::LockTable => "LOCK TABLE",
             Self::Checkpoint => "CHECKPOINT",
-            Self::Grant => "GRANT",
-            Self::Revoke => "REVOKE",
         }
     }
 
@@ -236,6 +235,7 @@ impl StatementKind {
                 | Self::AlterTable
                 | Self::AlterView
                 | Self::AlterMaterializedView
+                | Self::AlterIndex
                 | Self::Refresh
                 | Self::Comment
         )
@@ -244,17 +244,21 @@ impl StatementKind {
     /// Whether the statement changes tables or the catalog, so that a READ ONLY transaction refuses it (25006).
     #[must_use]
     pub fn writes(self) -> bool {
-        self.is_ddl()
-            || matches!(self, Self::Insert | Self::Update | Self::Delete | Self::CopyFrom | Self::Truncate)
+        self.is_ddl() || matches!(self, Self::Insert | Self::Update | Self::Delete | Self::CopyFrom | Self::Truncate)
     }
 }
 
-/// A parsed statement.
+/// A parsed statement. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Statement {
     kind: StatementKind,
     text: Arc<str>,
+    /// Where the statement begins in `text`: not at its beginning for what a PREPARE prepares.
+    start: usize,
+    /// Characters of the script before `text`.
+    offset: usize,
     returns_rows: bool,
+    ast: Arc<ast::Statement>,
 }
 
 impl Statement {
@@ -267,7 +271,7 @@ impl Statement {
     /// Its text, without the semicolon.
     #[must_use]
     pub fn text(&self) -> &str {
-        &self.text
+        self.text[self.start..].trim_end()
     }
 
     /// Whether it answers with rows: a query, or a change with RETURNING. False for EXECUTE, whose answer is that of
@@ -276,6 +280,54 @@ impl Statement {
     pub fn returns_rows(&self) -> bool {
         self.returns_rows
     }
+
+    pub(crate) fn ast(&self) -> &ast::Statement {
+        &self.ast
+    }
+
+    /// The text that the tree's positions count in.
+    pub(crate) fn source(&self) -> &str {
+        &self.text
+    }
+
+    /// A statement whose tree's positions count in `text`; its own text begins at `start`.
+    pub(crate) fn of(ast: ast::Statement, text: &str, start: usize) -> Self {
+        let (kind, returns_rows) = classify(&ast, &text[start..]);
+        Self { kind, text: Arc::from(text), start, offset: 0, returns_rows, ast: Arc::new(ast) }
+    }
+
+    /// Parses a statement that a prepared or literal one is to be bound as: the general way.
+    pub(crate) fn parse_general(&self) -> Result<ast::Statement> {
+        let (tokens, error) = lex_statement(&self.text, 0);
+        Parser::new(&self.text, &tokens, error).parse()
+    }
+
+    /// The error with its position, a byte offset in the text so far, in characters of the script.
+    pub(crate) fn place(&self, mut error: SqlError) -> SqlError {
+        error.position = error.position.map(|position| characters(&self.text, self.offset, position));
+        error
+    }
+}
+
+/// Parses one expression: a DEFAULT or CHECK of the catalog.
+///
+/// # Errors
+///
+/// As [`parse_script`].
+pub(crate) fn parse_expression(sql: &str) -> Result<ast::Expr> {
+    let (tokens, error) = lex_statement(sql, 0);
+    Parser::new(sql, &tokens, error).parse_only_expr()
+}
+
+/// The position, from 1, of byte `position` of `text`, which begins after `offset` characters.
+fn characters(text: &str, offset: usize, position: u32) -> u32 {
+    let end = usize::try_from(position).unwrap_or(usize::MAX).min(text.len());
+    let count = offset + count_characters(&text.as_bytes()[..end]) + 1;
+    u32::try_from(count).unwrap_or(u32::MAX)
+}
+
+fn count_characters(bytes: &[u8]) -> usize {
+    bytes.iter().filter(|&&byte| byte & 0xc0 != 0x80).count()
 }
 
 /// Parses a script: statements separated by semicolons. Empty statements are left out.
@@ -284,6 +336,128 @@ impl Statement {
 ///
 /// 42601 with PostgreSQL's text and the position in the script; 54001 for what is nested too deeply.
 pub fn parse_script(script: &str) -> Result<Vec<Statement>> {
-    let _ = script;
-    Err(headwater_types::SqlError::unsupported("parsing"))
+    let mut statements = Vec::new();
+    let mut at = 0;
+    let mut offset = 0;
+    loop {
+        // A comment that does not end is reported by the lexer below.
+        let start = skip_blanks(script, at).unwrap_or(at);
+        offset += count_characters(&script.as_bytes()[at..start]);
+        let rest = &script[start..];
+        if rest.is_empty() {
+            return Ok(statements);
+        }
+        if let Some((insert, length)) = fast_insert::scan(rest) {
+            let ast = ast::Statement::LiteralInsert(Box::new(insert));
+            let mut statement = Statement::of(ast, &rest[..length], 0);
+            statement.offset = offset;
+            statements.push(statement);
+            offset += count_characters(&rest.as_bytes()[..length]);
+            at = start + length;
+            at += usize::from(rest.as_bytes().get(length) == Some(&b';'));
+            offset += at - start - length;
+            continue;
+        }
+        let (tokens, lex_error) = lex_statement(rest, 0);
+        let last = tokens.last().expect("a statement ends with a token");
+        let ast = Parser::new(rest, &tokens, lex_error).parse().map_err(|mut error| {
+            error.position = error.position.map(|position| characters(rest, offset, position));
+            error
+        })?;
+        if !matches!(ast, ast::Statement::Empty) {
+            let mut statement = Statement::of(ast, &rest[..last.start], 0);
+            statement.offset = offset;
+            statements.push(statement);
+        }
+        offset += count_characters(&rest.as_bytes()[..last.end]);
+        at = start + last.end;
+    }
+}
+
+/// The statement's kind, and whether it answers with rows.
+fn classify(statement: &ast::Statement, text: &str) -> (StatementKind, bool) {
+    use StatementKind as K;
+    use ast::Statement as S;
+    let kind = match statement {
+        S::Empty => K::Empty,
+        S::Query(query) if selects_into(query) => K::CreateTableAs,
+        S::Query(_) => return (K::Select, true),
+        S::Insert(insert) => return (K::Insert, insert.returning.is_some()),
+        S::LiteralInsert(_) => K::Insert,
+        S::Update(update) => return (K::Update, update.returning.is_some()),
+        S::Delete(delete) => return (K::Delete, delete.returning.is_some()),
+        S::Copy(copy) if copy.from => K::CopyFrom,
+        S::Copy(_) => K::CopyTo,
+        S::Explain { .. } => return (K::Explain, true),
+        S::ShowVariable(_) | S::ShowAll | S::ShowObjects(_) => return (K::Show, true),
+        S::CreateTable(_) => K::CreateTable,
+        S::CreateTableAs(_) => K::CreateTableAs,
+        S::CreateView(view) if view.materialized => K::CreateMaterializedView,
+        S::CreateView(_) => K::CreateView,
+        S::CreateIndex { .. } => K::CreateIndex,
+        S::CreateSchema { .. } => K::CreateSchema,
+        S::Drop { kind, .. } => match kind {
+            RelationKind::Table => K::DropTable,
+            RelationKind::View => K::DropView,
+            RelationKind::MaterializedView => K::DropMaterializedView,
+            RelationKind::Index => K::DropIndex,
+        },
+        S::DropSchema { .. } => K::DropSchema,
+        S::Rename { kind, .. } => match kind {
+            RelationKind::Table => K::AlterTable,
+            RelationKind::View => K::AlterView,
+            RelationKind::MaterializedView => K::AlterMaterializedView,
+            RelationKind::Index => K::AlterIndex,
+        },
+        S::Refresh(_) => K::Refresh,
+        S::Truncate(_) => K::Truncate,
+        S::Comment { .. } => K::Comment,
+        S::Begin(_) if text.get(..5).is_some_and(|word| word.eq_ignore_ascii_case("start")) => K::StartTransaction,
+        S::Begin(_) => K::Begin,
+        S::Commit { .. } => K::Commit,
+        S::Rollback { .. } => K::Rollback,
+        S::Savepoint(_) => K::Savepoint,
+        S::Release(_) => K::Release,
+        S::RollbackTo(_) => K::RollbackTo,
+        S::SetTransaction { .. } => K::SetTransaction,
+        S::SetVariable { .. } => K::Set,
+        S::Reset(_) | S::ResetAll => K::Reset,
+        S::Discard(what) => match what {
+            Discard::All => K::DiscardAll,
+            Discard::Plans => K::DiscardPlans,
+            Discard::Sequences => K::DiscardSequences,
+            Discard::Temporary => K::DiscardTemp,
+        },
+        S::Flush => K::Flush,
+        S::Wait => K::Wait,
+        S::Prepare { .. } => K::Prepare,
+        S::Execute { .. } => K::Execute,
+        S::Deallocate(Some(_)) => K::Deallocate,
+        S::Deallocate(None) => K::DeallocateAll,
+        S::Declare { .. } => K::DeclareCursor,
+        S::Fetch(fetch) if fetch.is_move => K::Move,
+        S::Fetch(_) => return (K::Fetch, true),
+        S::Close(Some(_)) => K::CloseCursor,
+        S::Close(None) => K::CloseCursorAll,
+        S::Listen(_) => K::Listen,
+        S::Unlisten(_) => K::Unlisten,
+        S::Notify { .. } => K::Notify,
+        S::NoOperation { .. } => match text.as_bytes().first() {
+            Some(b'v' | b'V') => K::Vacuum,
+            Some(b'c' | b'C') => K::Checkpoint,
+            _ => K::Analyze,
+        },
+        S::Unsupported { .. } => K::Unsupported,
+    };
+    (kind, false)
+}
+
+/// The table that SELECT INTO names.
+pub(crate) fn selects_into(query: &ast::Query) -> bool {
+    match &query.body {
+        ast::QueryBody::Select(select) => select.into.is_some(),
+        ast::QueryBody::Nested(query) => selects_into(query),
+        ast::QueryBody::Set { left, .. } => selects_into(left),
+        ast::QueryBody::Values(_) => false,
+    }
 }
