@@ -48,6 +48,17 @@ pub(crate) fn is_known(name: &str) -> bool {
     functions().contains_key(name)
 }
 
+impl Catalog {
+    /// The object that a `reg*` literal names: what binding needs, which has no [`SystemContext`].
+    ///
+    /// # Errors
+    ///
+    /// As [`CatalogLookup::reg_oid`].
+    pub fn reg_oid(&self, kind: RegKind, name: &str, settings: &SessionSettings) -> Result<u32> {
+        reg::oid(self, kind, name, settings)
+    }
+}
+
 impl CatalogLookup for CatalogFunctions<'_> {
     fn reg_name(&self, kind: RegKind, oid: u32, settings: &SessionSettings) -> Option<String> {
         reg::name(self.catalog, kind, oid, settings)
