@@ -1,12 +1,12 @@
 //! PostgreSQL's `numeric`, on `rust_decimal`: 96-bit mantissa, scale 0–28, NaN and ±Infinity.
 
 use rust_decimal::Decimal;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// A `numeric` value.
 ///
 /// Derived equality is *identity* (`1.0` is not `1.00`); SQL equality is [`Numeric::sql_cmp`].
-#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy)]
 pub enum Numeric {
     /// A finite value with its display scale.
     Finite(Decimal),
@@ -66,6 +66,31 @@ impl Numeric {
             (Self::Finite(a), Self::Finite(b)) => a.cmp(b),
             _ => rank(self).cmp(&rank(other)),
         }
+    }
+}
+
+/// As its 16 bytes: `rust_decimal`'s own form asks the format what it holds, which compact formats cannot tell.
+impl Serialize for Numeric {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.to_bytes().serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Numeric {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Ok(Self::from_bytes(<[u8; NUMERIC_BYTES]>::deserialize(deserializer)?))
+    }
+}
+
+impl From<[u8; NUMERIC_BYTES]> for Numeric {
+    fn from(bytes: [u8; NUMERIC_BYTES]) -> Self {
+        Self::from_bytes(bytes)
+    }
+}
+
+impl From<Numeric> for [u8; NUMERIC_BYTES] {
+    fn from(value: Numeric) -> Self {
+        value.to_bytes()
     }
 }
 

@@ -9,7 +9,7 @@ use headwater_expr::{EvalContext, Expr, Scalar, evaluate};
 use headwater_plan::hir::{HirLeaf, HirScalar};
 use headwater_sql::Check;
 use headwater_types::{
-    Batch, DataType, Datum, Equality, ErrorObject, KeyEncoder, Result, SessionSettings, SqlError, SqlState,
+    Batch, Datum, Equality, ErrorObject, KeyEncoder, Result, SessionSettings, SqlError, SqlState,
     constant_array, datum_to_text,
 };
 use std::collections::HashSet;
