@@ -41,6 +41,7 @@ fn plans_give_the_oracles_rows() {
         check(seed);
         return;
     }
-    let checked = (0..SEEDS).filter(|&seed| check(seed)).count();
+    let first = std::env::var("FIRST_SEED").ok().and_then(|s| s.parse().ok()).unwrap_or(0);
+    let checked = (first..first + SEEDS).filter(|&seed| check(seed)).count();
     assert!(checked > 1000, "only {checked} queries did not raise");
 }

@@ -22,7 +22,8 @@ pub fn types(table: u32) -> Vec<DataType> {
     }
 }
 
-fn is_keyed(table: u32) -> bool {
+/// Whether the first column is the table's key.
+pub fn is_keyed(table: u32) -> bool {
     table != 2
 }
 
@@ -34,20 +35,22 @@ fn value(random: &mut SmallRng, data_type: &DataType) -> Datum {
     }
 }
 
+/// Fewer than `below` rows of a table, of distinct keys.
+pub fn random_rows(random: &mut SmallRng, table: u32, below: i32) -> Vec<Vec<Datum>> {
+    let mut rows = Vec::new();
+    for i in 0..random.random_range(0..below) {
+        let mut row: Vec<Datum> = types(table).iter().map(|t| value(random, t)).collect();
+        if is_keyed(table) {
+            row[0] = Datum::Int4(i);
+        }
+        rows.push(row);
+    }
+    rows
+}
+
 impl Tables {
     pub fn random(random: &mut SmallRng) -> Self {
-        let rows = |random: &mut SmallRng, table: u32| {
-            let mut rows = Vec::new();
-            for i in 0..random.random_range(0..6) {
-                let mut row: Vec<Datum> = types(table).iter().map(|t| value(random, t)).collect();
-                if is_keyed(table) {
-                    row[0] = Datum::Int4(i);
-                }
-                rows.push(row);
-            }
-            rows
-        };
-        Self((1..=3).map(|table| rows(random, table)).collect())
+        Self((1..=3).map(|table| random_rows(random, table, 6)).collect())
     }
 
     pub fn rows(&self, relation: RelationId) -> Vec<Vec<Datum>> {
