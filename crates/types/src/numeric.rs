@@ -82,18 +82,6 @@ impl<'de> Deserialize<'de> for Numeric {
     }
 }
 
-impl From<[u8; NUMERIC_BYTES]> for Numeric {
-    fn from(bytes: [u8; NUMERIC_BYTES]) -> Self {
-        Self::from_bytes(bytes)
-    }
-}
-
-impl From<Numeric> for [u8; NUMERIC_BYTES] {
-    fn from(value: Numeric) -> Self {
-        value.to_bytes()
-    }
-}
-
 impl PartialEq for Numeric {
     fn eq(&self, other: &Self) -> bool {
         self.to_bytes() == other.to_bytes()
