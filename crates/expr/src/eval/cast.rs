@@ -268,7 +268,7 @@ fn float_to_integer(value: f64, from: &DataType, to: &DataType) -> Result<Datum>
 #[allow(clippy::cast_possible_truncation)]
 pub(crate) fn f64_to_i64(value: f64) -> Option<i64> {
     const LIMIT: f64 = 9_223_372_036_854_775_808.0;
-    (value >= -LIMIT && value < LIMIT).then_some(value as i64)
+    (-LIMIT..LIMIT).contains(&value).then_some(value as i64)
 }
 
 #[allow(clippy::cast_possible_truncation)]

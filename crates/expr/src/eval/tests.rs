@@ -107,6 +107,13 @@ fn case_computes_only_what_counts() {
         otherwise: Box::new(int(30)),
     };
     assert_eq!(values(&failing_condition), ["22012", "10", "20"]);
+    let numeric =
+        |expr| Expr::Cast(Box::new(expr), Cast { to: DataType::Numeric(None), context: CastContext::Implicit });
+    let sum_argument = Expr::Case {
+        branches: vec![(operator("=", column(1), int(0)), numeric(column(0)))],
+        otherwise: Box::new(numeric(int(0))),
+    };
+    assert_eq!(values(&sum_argument), ["1", "0", "NULL"]);
     let three_ways = Expr::Case {
         branches: vec![(operator("=", column(0), int(1)), column(1)), (operator("=", column(0), int(6)), column(0))],
         otherwise: Box::new(int(9)),

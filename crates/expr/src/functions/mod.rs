@@ -6,6 +6,7 @@ mod comparison;
 pub(crate) mod datetime;
 mod digest;
 mod format;
+mod json;
 pub(crate) mod keywords;
 mod like;
 mod math;
@@ -32,6 +33,7 @@ pub(crate) fn entries() -> Vec<Entry> {
         to_char::ENTRIES,
         window::ENTRIES,
         array::ENTRIES,
+        json::ENTRIES,
         session::ENTRIES,
     ] {
         entries.extend_from_slice(family);

@@ -253,6 +253,16 @@ mod tests {
     use super::*;
 
     #[test]
+    fn every_listed_oid_is_used() {
+        let keys: std::collections::HashSet<String> =
+            all_functions().iter().map(|f| f.signature.replacen("variadic ", "", 1)).collect();
+        for line in include_str!("oids.tsv").lines() {
+            let key = line.split('\t').next().expect("a key");
+            assert!(keys.contains(key), "{key} is no function of the registry");
+        }
+    }
+
+    #[test]
     fn signatures_are_unique() {
         let mut seen = std::collections::HashSet::new();
         for function in all_functions() {
