@@ -5,7 +5,8 @@ use headwater_engine::TransactionStatus;
 
 #[test]
 fn a_rolled_back_transaction_leaves_nothing() {
-    let database = Home::on_disk().open();
+    let home = Home::on_disk();
+    let database = home.open();
     let mut a = connect(&database);
     let mut b = connect(&database);
     run(
@@ -47,7 +48,8 @@ fn ddl_and_rows_commit_together() {
 
 #[test]
 fn the_first_committer_wins() {
-    let database = Home::on_disk().open();
+    let home = Home::on_disk();
+    let database = home.open();
     let mut a = connect(&database);
     let mut b = connect(&database);
     run(&mut a, "CREATE TABLE t (k int PRIMARY KEY, v int); INSERT INTO t VALUES (1, 0)");
@@ -61,7 +63,8 @@ fn the_first_committer_wins() {
 
 #[test]
 fn statements_outside_a_block_are_tried_again() {
-    let database = Home::on_disk().open();
+    let home = Home::on_disk();
+    let database = home.open();
     run(&mut connect(&database), "CREATE TABLE t (k int PRIMARY KEY, v int); INSERT INTO t VALUES (1, 0)");
     let threads: Vec<_> = (0..4)
         .map(|_| {
@@ -81,7 +84,8 @@ fn statements_outside_a_block_are_tried_again() {
 
 #[test]
 fn savepoints_undo_what_came_after() {
-    let database = Home::on_disk().open();
+    let home = Home::on_disk();
+    let database = home.open();
     let mut a = connect(&database);
     run(&mut a, "CREATE TABLE t (k int PRIMARY KEY)");
     run(&mut a, "BEGIN; INSERT INTO t VALUES (1); SAVEPOINT s; INSERT INTO t VALUES (2)");
@@ -96,7 +100,8 @@ fn savepoints_undo_what_came_after() {
 
 #[test]
 fn repeatable_read_sees_one_state() {
-    let database = Home::on_disk().open();
+    let home = Home::on_disk();
+    let database = home.open();
     let mut a = connect(&database);
     let mut b = connect(&database);
     run(&mut a, "CREATE TABLE t (k int PRIMARY KEY); CREATE MATERIALIZED VIEW n AS SELECT count(*) AS n FROM t");
@@ -112,7 +117,8 @@ fn repeatable_read_sees_one_state() {
 
 #[test]
 fn inserts_onto_existing_keys() {
-    let database = Home::on_disk().open();
+    let home = Home::on_disk();
+    let database = home.open();
     let mut a = connect(&database);
     run(
         &mut a,
@@ -132,7 +138,8 @@ fn inserts_onto_existing_keys() {
 
 #[test]
 fn drops_respect_dependents() {
-    let database = Home::on_disk().open();
+    let home = Home::on_disk();
+    let database = home.open();
     let mut a = connect(&database);
     run(&mut a, "CREATE TABLE t (k int PRIMARY KEY)");
     run(

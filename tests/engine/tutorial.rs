@@ -29,7 +29,8 @@ fn check(session: &mut Session, when: &str) {
 
 #[test]
 fn the_tutorials_numbers() {
-    let database = Home::on_disk().open();
+    let home = Home::on_disk();
+    let database = home.open();
     let mut s = connect(&database);
     run(&mut s, TABLES);
     run(&mut s, VIEWS);

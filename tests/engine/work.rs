@@ -21,7 +21,8 @@ fn copy(session: &mut Session, sql: &str, data: &[u8]) {
 
 #[test]
 fn a_one_row_commit_touches_few_rows_with_a_million_loaded() {
-    let database = Home::on_disk().open();
+    let home = Home::on_disk();
+    let database = home.open();
     let mut s = connect(&database);
     run(&mut s, TABLES);
     run(&mut s, VIEWS);
