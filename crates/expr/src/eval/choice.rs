@@ -4,6 +4,7 @@
 //! computed for all rows and chosen from afterwards, which is cheaper than splitting the batch.
 
 use super::compare::masked;
+use super::operand::column_too_long;
 use super::{Evaluated, Operand, RowErrors, merge_errors, operand, row_number, take_batch};
 use crate::registry::Volatility;
 use crate::{EvalContext, Scalar};
@@ -106,9 +107,17 @@ fn only_where(expr: &Scalar, mask: &BooleanBuffer, batch: &Batch, context: &Eval
 }
 
 /// One column from the parts, each counting where its mask is set; NULL where none is.
-fn assemble(parts: Vec<(BooleanBuffer, Operand)>, mut errors: RowErrors, rows: usize, data_type: &DataType) -> Operand {
-    for (mask, part) in &parts {
-        if part.has_errors() {
+fn assemble(
+    mut parts: Vec<(BooleanBuffer, Operand)>,
+    mut errors: RowErrors,
+    rows: usize,
+    data_type: &DataType,
+) -> Operand {
+    for (mask, part) in &mut parts {
+        if part.is_too_long(rows) {
+            errors.extend(mask.set_indices().map(|row| (row_number(row), column_too_long())));
+            *part = Operand::constant(array_of(data_type, &[Datum::Null]));
+        } else if part.has_errors() {
             errors.extend(part.errors_of(rows).into_iter().filter(|(row, _)| mask.value(index(*row))));
         }
     }

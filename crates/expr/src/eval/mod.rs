@@ -161,6 +161,7 @@ pub(crate) fn by_rows(
     let mut builder = ColumnBuilder::new(call.data_type, rows);
     let mut errors = RowErrors::new();
     let mut args = vec![Datum::Null; operands.len()];
+    let mut bytes = 0_usize;
     for (arg, (operand, data_type)) in args.iter_mut().zip(operands.iter().zip(call.arg_types)) {
         if operand.is_constant() {
             *arg = operand.datum(0, data_type);
@@ -176,7 +177,15 @@ pub(crate) fn by_rows(
             builder.append_null();
             continue;
         }
-        match compute(&args) {
+        let computed = compute(&args).and_then(|value| {
+            bytes = bytes.saturating_add(match &value {
+                Datum::Text(text) => text.len(),
+                Datum::Bytes(value) => value.len(),
+                _ => 0,
+            });
+            if bytes > operand::COLUMN_BYTES_MAX { Err(operand::column_too_long()) } else { Ok(value) }
+        });
+        match computed {
             Ok(value) => builder.append(&value),
             Err(error) => {
                 builder.append_null();

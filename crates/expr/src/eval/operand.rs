@@ -1,9 +1,9 @@
 //! What evaluation passes around: a column or a constant, with the errors of its rows.
 
 use super::row_number;
-use arrow_array::{Array, ArrayRef, make_array};
+use arrow_array::{Array, ArrayRef, make_array, new_null_array};
 use arrow_buffer::{BooleanBufferBuilder, NullBuffer};
-use headwater_types::{DataType, Datum, SqlError};
+use headwater_types::{DataType, Datum, SqlError, SqlState};
 
 /// The rows in error, by row number, ascending; each row at most once.
 pub type RowErrors = Vec<(u32, SqlError)>;
@@ -23,6 +23,17 @@ impl Evaluated {
     pub fn ok(array: ArrayRef) -> Self {
         Self { array, errors: RowErrors::new() }
     }
+}
+
+/// The bytes that a column of texts or of bytes can hold.
+pub(crate) const COLUMN_BYTES_MAX: usize = 0x7fff_ffff;
+
+/// 54000: a column's values are too long together.
+pub(crate) fn column_too_long() -> SqlError {
+    SqlError::new(
+        SqlState::ProgramLimitExceeded,
+        format!("the values of a batch may have at most {COLUMN_BYTES_MAX} bytes together"),
+    )
 }
 
 /// A column, or one value that stands for every row.
@@ -111,11 +122,26 @@ impl Operand {
         Self { array, errors, constant: self.constant }
     }
 
+    /// Whether the copies of a constant would overflow a column's 31-bit offsets.
+    pub(crate) fn is_too_long(&self, rows: usize) -> bool {
+        self.constant
+            && rows > 1
+            && self
+                .array
+                .to_data()
+                .get_slice_memory_size()
+                .is_ok_and(|bytes| bytes.saturating_mul(rows) > COLUMN_BYTES_MAX)
+    }
+
     /// A column of `rows` values.
     #[must_use]
     pub fn spread(self, rows: usize) -> Evaluated {
         if !self.constant {
             return Evaluated { array: self.array, errors: self.errors };
+        }
+        if self.is_too_long(rows) {
+            let errors = (0..rows).map(|row| (row_number(row), column_too_long())).collect();
+            return Evaluated { array: new_null_array(self.array.data_type(), rows), errors };
         }
         let errors = self.errors_of(rows);
         Evaluated { array: super::take(&self.array, &vec![0; rows]), errors }

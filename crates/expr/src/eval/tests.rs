@@ -243,3 +243,22 @@ fn windows_start_at_whole_hours() {
     ];
     assert_eq!(starts, expected);
 }
+
+#[test]
+fn too_long_a_column_is_an_error_not_a_crash() {
+    const ROWS: usize = 8192;
+    let settings = SessionSettings::default();
+    let context = testing::context(&settings);
+    let text = |value: &str| Expr::Literal(Datum::text(value), DataType::Text);
+    let repeat = resolve_function("repeat", &[DataType::Text, DataType::Int4]).expect("a function");
+    let args = vec![text("x"), int(300_000)];
+    let long = Expr::Call { function: repeat.function, args, data_type: repeat.data_type };
+    let numbers: Vec<Vec<Datum>> = (0..8192).map(|i| vec![Datum::Int4(i)]).collect();
+    let batch = Batch::from_rows(&[DataType::Int4], &numbers);
+    let failed = |expr: &Scalar| evaluate(expr, &batch, &context).errors;
+    assert_eq!(failed(&long).len(), ROWS);
+    let is_six = operator("=", column(0), int(6));
+    let chosen = Expr::Case { branches: vec![(is_six, long)], otherwise: Box::new(text("y")) };
+    let errors = failed(&chosen);
+    assert_eq!(errors.iter().map(|(row, e)| (*row, e.state.code())).collect::<Vec<_>>(), [(6, "54000")]);
+}

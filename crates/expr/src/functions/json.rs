@@ -56,7 +56,7 @@ fn value(datum: &Datum, data_type: &DataType, call: &Call<'_>) -> String {
 }
 
 fn object(args: &[Datum], call: &Call<'_>) -> Result<Datum> {
-    if args.len() % 2 != 0 {
+    if !args.len().is_multiple_of(2) {
         return Err(SqlError::new(SqlState::InvalidParameterValue, "argument list must have even number of elements")
             .with_hint("The arguments of json_build_object() must consist of alternating keys and values."));
     }

@@ -238,15 +238,16 @@ mod tests {
 
     #[test]
     fn common_types_follow_the_preferred_and_the_implicit() {
-        assert_eq!(common_type(&[D::Int4, D::Int8]).unwrap(), D::Int8);
-        assert_eq!(common_type(&[D::Int8, D::Numeric(None), D::Int4]).unwrap(), D::Numeric(None));
-        assert_eq!(common_type(&[D::Unknown, D::Int4]).unwrap(), D::Int4);
-        assert_eq!(common_type(&[D::Unknown, D::Unknown]).unwrap(), D::Text);
-        assert_eq!(common_type(&[D::Varchar(Some(3)), D::Varchar(Some(3))]).unwrap(), D::Varchar(Some(3)));
-        assert_eq!(common_type(&[D::Varchar(Some(3)), D::Varchar(Some(4))]).unwrap(), D::Varchar(None));
-        assert_eq!(common_type(&[D::Varchar(None), D::Text]).unwrap(), D::Varchar(None));
-        assert_eq!(common_type(&[D::Date, D::Timestamptz]).unwrap(), D::Timestamptz);
-        let error = common_type_in("CASE", &[D::Int4, D::Text]).unwrap_err();
+        let common = |types: &[D]| common_type(types).expect("they have a common type");
+        assert_eq!(common(&[D::Int4, D::Int8]), D::Int8);
+        assert_eq!(common(&[D::Int8, D::Numeric(None), D::Int4]), D::Numeric(None));
+        assert_eq!(common(&[D::Unknown, D::Int4]), D::Int4);
+        assert_eq!(common(&[D::Unknown, D::Unknown]), D::Text);
+        assert_eq!(common(&[D::Varchar(Some(3)), D::Varchar(Some(3))]), D::Varchar(Some(3)));
+        assert_eq!(common(&[D::Varchar(Some(3)), D::Varchar(Some(4))]), D::Varchar(None));
+        assert_eq!(common(&[D::Varchar(None), D::Text]), D::Varchar(None));
+        assert_eq!(common(&[D::Date, D::Timestamptz]), D::Timestamptz);
+        let error = common_type_in("CASE", &[D::Int4, D::Text]).expect_err("they have nothing in common");
         assert_eq!(error.message, "CASE types integer and text cannot be matched");
         assert_eq!(error.state, SqlState::DatatypeMismatch);
     }
