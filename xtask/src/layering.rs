@@ -25,7 +25,7 @@ const ARROWS: [(&str, &[&str]); 11] = [
 ];
 
 /// Libraries that only one crate may use, so that they can be replaced there.
-const HOMES: [(&str, &str); 3] = [("sqlparser", "sql"), ("timely", "compute"), ("pgwire", "server")];
+const HOMES: [(&str, &str); 2] = [("timely", "compute"), ("pgwire", "server")];
 
 /// The rules broken, one line each.
 ///
