@@ -129,7 +129,7 @@ def test_cancel(server):
     thread.start()
     try:
         with pytest.raises(psycopg2.errors.QueryCanceled):
-            value(connection, "SELECT pg_sleep(600)")
+            value(connection, "SELECT pg_sleep(50)")
     finally:
         done.set()
         thread.join()

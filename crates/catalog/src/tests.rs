@@ -115,6 +115,7 @@ fn with_functions<T>(catalog: &Catalog, test: impl FnOnce(&CatalogFunctions<'_>,
         server_start_micros: 0,
         row_count: &|_| 7,
         byte_count: &|_| 9000,
+        interrupted: &|| false,
     };
     test(&CatalogFunctions { catalog, context }, parameters.settings())
 }

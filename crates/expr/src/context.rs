@@ -29,6 +29,10 @@ pub trait CatalogLookup: Send + Sync {
     ) -> Result<headwater_types::Datum>;
     /// A setting's value for `current_setting`; `None` if there is no such setting.
     fn setting(&self, name: &str) -> Option<String>;
+    /// Whether the statement is to stop: for a function that waits.
+    fn interrupted(&self) -> bool {
+        false
+    }
 }
 
 /// What evaluation may know besides its input rows.

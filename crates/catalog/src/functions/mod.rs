@@ -68,6 +68,10 @@ impl CatalogLookup for CatalogFunctions<'_> {
         reg::oid(self.catalog, kind, name, settings)
     }
 
+    fn interrupted(&self) -> bool {
+        (self.context.interrupted)()
+    }
+
     fn call(&self, function: &str, args: &[Datum], settings: &SessionSettings) -> Result<Datum> {
         let Some(compute) = functions().get(function) else {
             return Err(SqlError::unsupported(format_args!("function {function}")));

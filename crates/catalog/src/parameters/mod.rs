@@ -167,6 +167,12 @@ impl Parameters {
         }
     }
 
+    /// A setting's name as SHOW titles it: `datestyle` is `DateStyle`.
+    #[must_use]
+    pub fn title(name: &str) -> &str {
+        parameter(name).map_or(name, |parameter| parameter.name)
+    }
+
     /// SHOW.
     ///
     /// # Errors

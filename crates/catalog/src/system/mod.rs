@@ -64,6 +64,8 @@ pub struct SystemContext<'a> {
     pub row_count: &'a (dyn Fn(RelationId) -> u64 + Sync),
     /// The bytes that a table or materialized view occupies.
     pub byte_count: &'a (dyn Fn(RelationId) -> u64 + Sync),
+    /// Whether the statement is to stop.
+    pub interrupted: &'a (dyn Fn() -> bool + Sync),
 }
 
 /// Writes a relation's rows.

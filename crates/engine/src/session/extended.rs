@@ -2,6 +2,7 @@
 
 use super::transaction::Scope;
 use super::{ColumnDescription, Execution, Session};
+use headwater_catalog::parameters::Parameters;
 use headwater_plan::hir::{HirQuery, HirScalar};
 use headwater_sql::{BindContext, Bound, BoundStatement, Prepare, Returning, Statement, bind};
 use headwater_types::{DataType, Datum, RelationId, Result, Schema, SqlError, SqlState};
@@ -108,7 +109,7 @@ impl Session {
             BoundStatement::Update(update) => of_returning(&update.returning),
             BoundStatement::Delete(delete) => of_returning(&delete.returning),
             BoundStatement::Explain(_) => text(&["QUERY PLAN"]),
-            BoundStatement::ShowVariable(name) => text(&[name]),
+            BoundStatement::ShowVariable(name) => text(&[Parameters::title(name)]),
             BoundStatement::ShowAll => text(&["name", "setting", "description"]),
             BoundStatement::Execute { name, .. } => self.prepared_statement(name)?.columns.clone(),
             BoundStatement::Fetch(fetch) if !fetch.is_move => Some(self.cursor_columns(&fetch.name)?),

@@ -422,6 +422,7 @@ impl Session {
     ) -> T {
         let row_count = |relation| state.row_count(relation);
         let byte_count = |relation| state.byte_count(relation);
+        let interrupted = || self.interrupt.check().is_err();
         use_them(&CatalogFunctions {
             catalog,
             context: SystemContext {
@@ -433,6 +434,7 @@ impl Session {
                 server_start_micros: self.shared.started_micros,
                 row_count: &row_count,
                 byte_count: &byte_count,
+                interrupted: &interrupted,
             },
         })
     }

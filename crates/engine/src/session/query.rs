@@ -149,6 +149,7 @@ impl Session {
         let sessions: Vec<SessionInfo> = self.shared.sessions.lock().values().map(|s| s.info.clone()).collect();
         let row_count = |relation| state.row_count(relation);
         let byte_count = |relation| state.byte_count(relation);
+        let interrupted = || self.interrupt.check().is_err();
         let sources = Sources {
             state: &state,
             catalog: &catalog,
@@ -161,6 +162,7 @@ impl Session {
                 server_start_micros: self.shared.started_micros,
                 row_count: &row_count,
                 byte_count: &byte_count,
+                interrupted: &interrupted,
             },
         };
         let inputs = plan_inputs(&plan).into_iter().map(|id| Ok((id, sources.source(id)?))).collect::<Result<_>>()?;
@@ -292,6 +294,7 @@ impl QueryRun {
     fn run(&self, take: &mut dyn FnMut(Batch) -> bool) -> Result<()> {
         let row_count = |relation| self.state.row_count(relation);
         let byte_count = |relation| self.state.byte_count(relation);
+        let interrupted = || self.interrupt.check().is_err();
         let functions = CatalogFunctions {
             catalog: &self.catalog,
             context: SystemContext {
@@ -302,6 +305,7 @@ impl QueryRun {
                 server_start_micros: self.started_micros,
                 row_count: &row_count,
                 byte_count: &byte_count,
+                interrupted: &interrupted,
             },
         };
         let eval = EvalContext {

@@ -1,6 +1,7 @@
 //! Statements about settings, and those that need nothing done.
 
 use super::{Execution, RowStream, Session};
+use headwater_catalog::parameters::Parameters;
 use headwater_sql::{BoundStatement, Discard, StatementKind};
 use headwater_types::{Batch, DataType, Datum, Field, Result, SqlState};
 
@@ -28,7 +29,7 @@ impl Session {
             }
             BoundStatement::ShowVariable(name) => {
                 let value = self.show_variable(&name)?;
-                return Ok(Execution::Rows(text_rows(&[&name], vec![vec![value]], "SHOW")));
+                return Ok(Execution::Rows(text_rows(&[Parameters::title(&name)], vec![vec![value]], "SHOW")));
             }
             BoundStatement::ShowAll => {
                 let rows = self.parameters.show_all();

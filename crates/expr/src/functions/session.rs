@@ -7,6 +7,9 @@ use std::time::Duration;
 /// The longest `pg_sleep`, in seconds: it holds a thread.
 const SLEEP_SECONDS_MAX: f64 = 60.0;
 
+/// How often a sleeping statement looks whether it is to stop.
+const SLEEP_POLL: Duration = Duration::from_millis(10);
+
 macro_rules! rows {
     ($f:expr) => {
         Kernel::Rows($f)
@@ -46,7 +49,7 @@ fn count(args: &[Datum], nulls: bool) -> Result<Datum> {
     Ok(Datum::Int4(i32::try_from(count).unwrap_or(i32::MAX)))
 }
 
-fn sleep(args: &[Datum], _: &Call<'_>) -> Result<Datum> {
+fn sleep(args: &[Datum], call: &Call<'_>) -> Result<Datum> {
     let Datum::Float8(seconds) = args[0] else {
         return Err(SqlError::internal("pg_sleep met arguments it was not resolved for"));
     };
@@ -56,8 +59,15 @@ fn sleep(args: &[Datum], _: &Call<'_>) -> Result<Datum> {
             format!("pg_sleep sleeps at most {SLEEP_SECONDS_MAX} seconds"),
         ));
     }
-    if seconds > 0.0 {
-        std::thread::sleep(Duration::from_secs_f64(seconds));
+    // NaN and what is negative do not sleep.
+    let mut left = if seconds > 0.0 { Duration::from_secs_f64(seconds) } else { Duration::ZERO };
+    while !left.is_zero() {
+        if call.context.catalog.is_some_and(|catalog| catalog.interrupted()) {
+            return Err(SqlError::new(SqlState::QueryCanceled, "canceling statement due to user request"));
+        }
+        let nap = left.min(SLEEP_POLL);
+        std::thread::sleep(nap);
+        left -= nap;
     }
     Ok(Datum::Null)
 }

@@ -8,7 +8,7 @@ fn sigterm_tells_clients_and_ends_cleanly() {
     let server = Server::start();
     let mut idle = Client::connect(&server);
     let mut busy = Client::connect(&server);
-    busy.send(&message(b'Q', b"SELECT pg_sleep(600)\0"));
+    busy.send(&message(b'Q', b"SELECT pg_sleep(50)\0"));
     server.signal("TERM");
     let messages = idle.until_ready();
     assert_eq!(kinds(&messages), "E");

@@ -70,7 +70,7 @@ async fn cancel_stops_the_statement_and_not_the_session() {
     let server = Server::start();
     let client = server.connect().await;
     let cancel = client.cancel_token();
-    let sleeping = client.batch_execute("SELECT pg_sleep(600)");
+    let sleeping = client.batch_execute("SELECT pg_sleep(50)");
     let canceling = async {
         // The statement may not have begun when the first request comes; then that one hits nothing.
         loop {
