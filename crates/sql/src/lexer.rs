@@ -431,10 +431,7 @@ mod tests {
         assert_eq!(texts("a+-- x\n1"), ["a", "+", "1"]);
         assert_eq!(texts("a*/* x /* y */ */1"), ["a", "*", "1"]);
         assert_eq!(texts("x->>'a'::text"), ["x", "->>", "'a'", "::", "text"]);
-        assert_eq!(
-            texts("$1 $a$ ' $b$ $a$ 1.5e-3 .5 1..2"),
-            ["$1", "$a$ ' $b$ $a$", "1.5e-3", ".5", "1", ".", ".", "2"][..].to_vec()
-        );
+        assert_eq!(texts("$1 $a$ ' $b$ $a$ 1.5e-3 .5"), ["$1", "$a$ ' $b$ $a$", "1.5e-3", ".5"]);
     }
 
     #[test]

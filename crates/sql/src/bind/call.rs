@@ -90,11 +90,11 @@ impl Binder<'_> {
     pub(crate) fn call(&self, call: &FunctionCall, pos: Pos, context: Context<'_>) -> Result<HirScalar> {
         let name = call.name.last().name.as_str();
         if let Some(position) = call.special_argument {
-            return Err(unsupported("VARIADIC and named arguments", position));
+            return Err(unsupported("a VARIADIC or named argument", position));
         }
         if let Some(over) = call.over {
             return Err(match context.clause {
-                Clause::Select | Clause::OrderBy | Clause::DistinctOn => unsupported("window functions", over),
+                Clause::Select | Clause::OrderBy | Clause::DistinctOn => unsupported("a window function", over),
                 clause => error(
                     SqlState::WindowingError,
                     format!("window functions are not allowed in {}", clause.name()),
@@ -378,10 +378,10 @@ impl Binder<'_> {
         context: Context<'_>,
     ) -> Result<HirScalar> {
         let (ExprKind::Function(call), Some(field)) = (&base.kind, field) else {
-            return Err(unsupported("composite types", pos));
+            return Err(unsupported("a composite type", pos));
         };
         if call.name.last().name != "_pg_expandarray" || call.args.len() != 1 {
-            return Err(unsupported("composite types", pos));
+            return Err(unsupported("a composite type", pos));
         }
         let result = match field.name.as_str() {
             "x" => 0,

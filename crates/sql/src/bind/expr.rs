@@ -249,11 +249,11 @@ impl Binder<'_> {
                 }
                 let (items, element) = self.unified("ARRAY", items, context)?;
                 if matches!(element, DataType::Array(_)) {
-                    return Err(unsupported("multidimensional arrays", pos));
+                    return Err(unsupported("a multidimensional array", pos));
                 }
                 Ok(Expr::Array(items, element))
             }
-            ExprKind::Row(_) => Err(unsupported("row values", pos)),
+            ExprKind::Row(_) => Err(unsupported("a row value", pos)),
             ExprKind::Subscript { expr: base, index } => self.subscript(base, index, context),
             ExprKind::Field { expr: base, field } => self.field(base, field.as_ref(), pos, context),
             ExprKind::Collate { expr: operand, collation } => {

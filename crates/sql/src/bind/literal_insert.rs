@@ -77,7 +77,7 @@ impl Binder<'_> {
             LiteralKind::Null => return Some(Datum::Null),
             LiteralKind::Default => return Some(target.default.clone()),
             LiteralKind::Bool(value) => return (*target.data_type == DataType::Bool).then_some(Datum::Bool(value)),
-            LiteralKind::Number => return number(raw, target.data_type),
+            LiteralKind::Number => return self.number_value(raw, target.data_type),
             LiteralKind::Plain => Cow::Borrowed(raw),
             LiteralKind::Doubled => Cow::Owned(raw.replace("''", "'")),
             LiteralKind::Escape => Cow::Owned(unescape(raw).ok()?),
@@ -89,6 +89,22 @@ impl Binder<'_> {
                 let value = self.text_value(&text, from)?;
                 self.converted(value, from, target.data_type)
             }
+        }
+    }
+
+    /// A number as written in a column; `None` where the general path's conversions might say something else.
+    fn number_value(&self, digits: &str, data_type: &DataType) -> Option<Datum> {
+        match data_type {
+            DataType::Int2 => digits.parse().ok().map(Datum::Int2),
+            DataType::Int4 => digits.parse().ok().map(Datum::Int4),
+            DataType::Int8 => digits.parse().ok().map(Datum::Int8),
+            DataType::Float8 if is_exact(digits) => digits.parse().ok().map(Datum::Float8),
+            DataType::Numeric(_) if is_exact(digits) => {
+                let context = TextContext { settings: self.settings, now_micros: self.now_micros };
+                let value = parse_text(digits, &DataType::Numeric(None), &context).ok()?;
+                apply_typmod(value, data_type, false).ok()
+            }
+            _ => None,
         }
     }
 
@@ -148,23 +164,6 @@ fn cast_type(name: &str) -> Option<DataType> {
         "jsonb" => DataType::Jsonb,
         _ => return None,
     })
-}
-
-/// A number as written in a column; `None` where the general path's conversions might say something else.
-fn number(digits: &str, data_type: &DataType) -> Option<Datum> {
-    match data_type {
-        DataType::Int2 => digits.parse().ok().map(Datum::Int2),
-        DataType::Int4 => digits.parse().ok().map(Datum::Int4),
-        DataType::Int8 => digits.parse().ok().map(Datum::Int8),
-        DataType::Float8 if is_exact(digits) => digits.parse().ok().map(Datum::Float8),
-        DataType::Numeric(_) if is_exact(digits) => {
-            let settings = headwater_types::SessionSettings::default();
-            let context = TextContext { settings: &settings, now_micros: 0 };
-            let value = parse_text(digits, &DataType::Numeric(None), &context).ok()?;
-            apply_typmod(value, data_type, false).ok()
-        }
-        _ => None,
-    }
 }
 
 /// Whether `numeric` holds the number as written: few digits and no exponent.

@@ -1,7 +1,7 @@
 //! SELECT.
 
 use super::call::order;
-use super::expr::{Clause, Collector, Context, SET_RETURNING_BASE, SET_RETURNING_STRIDE};
+use super::expr::{Clause, Collector, Context, SET_RETURNING_BASE, SET_RETURNING_STRIDE, SetReturning};
 use super::group::{Grouping, is_groupable};
 use super::names::column_name;
 use super::parts::{Output, Parts, SortKey, SortTarget, Unique};
@@ -68,21 +68,13 @@ impl Binder<'_> {
         if let Some(having) = having {
             relation = HirRelation::Filter { input: Box::new(relation), predicates: vec![having] };
         }
-        if let [_, second, ..] = set_returning.as_slice() {
-            return Err(unsupported("several set-returning functions in one select list", second.pos));
-        }
-        if let Some(function) = set_returning.pop() {
+        if !set_returning.is_empty() {
+            let (right, starts, columns) = self.side_by_side(set_returning)?;
             let base = width;
-            width += function.types.len() + usize::from(function.ordinality);
-            let args = function.args.into_iter().map(super::columns::shift_in).collect();
+            width += columns;
             relation = HirRelation::Join {
                 left: Box::new(relation),
-                right: Box::new(HirRelation::TableFunction {
-                    function: function.function,
-                    args,
-                    types: function.types,
-                    ordinality: function.ordinality,
-                }),
+                right: Box::new(right),
                 on: Box::new(super::coerce::truth()),
                 kind: JoinKind::Inner,
                 lateral: true,
@@ -91,7 +83,9 @@ impl Binder<'_> {
                 super::columns::visit_scalar(scalar, |leaf, depth| {
                     if let Expr::Leaf(HirLeaf::Column { level, index, .. }) = leaf {
                         if *level == depth && *index >= SET_RETURNING_BASE {
-                            *index = base + (*index - SET_RETURNING_BASE) % SET_RETURNING_STRIDE;
+                            let function = (*index - SET_RETURNING_BASE) / SET_RETURNING_STRIDE;
+                            let result = (*index - SET_RETURNING_BASE) % SET_RETURNING_STRIDE;
+                            *index = base + starts[function] + result;
                         }
                     }
                 });
@@ -249,6 +243,49 @@ impl Binder<'_> {
         }
         keys.push(scalar);
         Ok(())
+    }
+
+    /// Set-returning functions of one select list, in step: row n has each one's n-th result, NULLs where it has no more.
+    /// The relation, where each function's columns start, and how many columns there are.
+    fn side_by_side(&self, functions: Vec<SetReturning>) -> Result<(HirRelation, Vec<usize>, usize)> {
+        let several = functions.len() > 1;
+        let mut starts = Vec::with_capacity(functions.len());
+        let mut columns = 0;
+        // The relation so far, and the column of its row numbers.
+        let mut sides: Option<(HirRelation, usize)> = None;
+        for function in functions {
+            starts.push(columns);
+            let ordinality = function.ordinality || several;
+            let number = columns + function.types.len();
+            let width = function.types.len() + usize::from(ordinality);
+            let right = HirRelation::TableFunction {
+                function: function.function,
+                args: function.args.into_iter().map(super::columns::shift_in).collect(),
+                types: function.types,
+                ordinality,
+            };
+            columns += width;
+            sides = Some(match sides {
+                None => (right, number),
+                Some((left, left_number)) => {
+                    let numbers = || [column(0, left_number, DataType::Int8), column(0, number, DataType::Int8)];
+                    let [a, b] = numbers();
+                    let same_row = self.operator("=", (a, function.pos), (b, function.pos), function.pos)?;
+                    let joined = HirRelation::Join {
+                        left: Box::new(left),
+                        right: Box::new(right),
+                        on: Box::new(same_row),
+                        kind: JoinKind::Full,
+                        lateral: false,
+                    };
+                    let scalars = vec![Expr::Coalesce(numbers().into())];
+                    columns += 1;
+                    (HirRelation::Map { input: Box::new(joined), scalars }, columns - 1)
+                }
+            });
+        }
+        let relation = sides.map_or_else(super::scope::one_row, |(relation, _)| relation);
+        Ok((relation, starts, columns))
     }
 
     fn unique(&self, select: &Select, outputs: &[Output], context: Context<'_>) -> Result<Unique> {

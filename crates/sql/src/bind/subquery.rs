@@ -35,7 +35,7 @@ impl Binder<'_> {
         let [field] = query.schema.as_slice() else { return Err(one_column(pos)) };
         let element = field.data_type.clone();
         if matches!(element, DataType::Array(_)) {
-            return Err(unsupported("multidimensional arrays", pos));
+            return Err(unsupported("a multidimensional array", pos));
         }
         // The element first, then the sort keys.
         let mut columns = vec![query.projection[0]];

@@ -68,9 +68,9 @@ impl Parser<'_> {
             return Err(self.unexpected());
         }
         let what = match &*word {
-            "temp" | "temporary" => "temporary tables".to_owned(),
+            "temp" | "temporary" => "a temporary table".to_owned(),
             "or" => format!("{verb} OR REPLACE"),
-            "recursive" => "recursive views".to_owned(),
+            "recursive" => "CREATE RECURSIVE VIEW".to_owned(),
             _ => format!("{verb} {}", word.to_uppercase()),
         };
         self.skip_statement();
@@ -216,7 +216,7 @@ impl Parser<'_> {
             return self.create_table_as(name, if_not_exists);
         }
         if self.is_any(&["of", "partition"]) {
-            return Err(self.unsupported("CREATE TABLE OF and PARTITION OF", self.pos()));
+            return Err(self.unsupported("CREATE TABLE … OF", self.pos()));
         }
         let mut table = CreateTable {
             name,
@@ -327,7 +327,7 @@ impl Parser<'_> {
         }
         let name = self.ident()?;
         if self.is_word("as") {
-            return Err(self.unsupported("generated columns", self.pos()));
+            return Err(self.unsupported("a generated column", self.pos()));
         }
         let data_type = self.type_name()?;
         let mut constraints = Vec::new();
@@ -357,7 +357,7 @@ impl Parser<'_> {
             return Ok(TableConstraint::ForeignKey(name, columns, table, referenced));
         }
         if self.is_word("exclude") {
-            return Err(self.unsupported("EXCLUDE constraints", pos));
+            return Err(self.unsupported("an EXCLUDE constraint", pos));
         }
         Err(self.unexpected())
     }
@@ -448,9 +448,9 @@ impl Parser<'_> {
             ColumnConstraint::References(name, table, columns)
         } else if self.is_word("generated") {
             let identity = self.is_word_at(3, "identity") || self.is_word_at(4, "identity");
-            return Err(self.unsupported(if identity { "identity columns" } else { "generated columns" }, pos));
+            return Err(self.unsupported(if identity { "an identity column" } else { "a generated column" }, pos));
         } else if self.is_word("as") {
-            return Err(self.unsupported("generated columns", pos));
+            return Err(self.unsupported("a generated column", pos));
         } else if self.accept("collate") {
             let collation = self.qualified_label()?;
             if !matches!(collation.last().name.as_str(), "default" | "C" | "POSIX" | "ucs_basic") {

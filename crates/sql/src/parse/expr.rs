@@ -321,8 +321,8 @@ impl Parser<'_> {
             TokenKind::String | TokenKind::EscapeString | TokenKind::DollarString => {
                 Ok(leaf(ExprKind::String(self.string()?)))
             }
-            TokenKind::BitString => Err(self.unsupported("bit strings", pos)),
-            TokenKind::UnicodeString => Err(self.unsupported("U& literals", pos)),
+            TokenKind::BitString => Err(self.unsupported("a bit string literal", pos)),
+            TokenKind::UnicodeString => Err(self.unsupported("a U& literal", pos)),
             TokenKind::Param => {
                 self.advance();
                 let number = self.text_of(token)[1..].parse::<u16>().ok().filter(|n| *n > 0).ok_or_else(|| {
@@ -386,11 +386,11 @@ impl Parser<'_> {
         let start = expr.start;
         let pos = self.require(TokenKind::LeftBracket)?.start;
         if self.is(TokenKind::Colon) {
-            return Err(self.unsupported("array slices", pos));
+            return Err(self.unsupported("an array slice", pos));
         }
         let index = self.expr()?;
         if self.is(TokenKind::Colon) {
-            return Err(self.unsupported("array slices", pos));
+            return Err(self.unsupported("an array slice", pos));
         }
         self.require(TokenKind::RightBracket)?;
         Ok(node(ExprKind::Subscript { expr: Box::new(expr), index: Box::new(index) }, index_pos(pos), start))
@@ -501,7 +501,7 @@ impl Parser<'_> {
         if !self.is(TokenKind::RightBracket) {
             items = self.list(|p| {
                 if p.is(TokenKind::LeftBracket) {
-                    return Err(p.unsupported("multidimensional arrays", p.pos()));
+                    return Err(p.unsupported("a multidimensional array", p.pos()));
                 }
                 p.expr()
             })?;

@@ -283,7 +283,7 @@ impl<'a> Parser<'a> {
         match token.kind {
             TokenKind::QuotedWord => {}
             TokenKind::Word if allowed(&self.text_of(token).to_ascii_lowercase()) => {}
-            TokenKind::UnicodeString => return Err(self.unsupported("U& literals", token.start)),
+            TokenKind::UnicodeString => return Err(self.unsupported("a U& literal", token.start)),
             _ => return Err(self.unexpected()),
         }
         self.advance();
@@ -341,13 +341,17 @@ impl<'a> Parser<'a> {
                 if inside.contains('\'') { Arc::from(inside.replace("''", "'")) } else { Arc::from(inside) }
             }
             TokenKind::EscapeString => {
-                Arc::from(unescape(&text[2..text.len() - 1]).map_err(|e| self.place(e, token.start))?)
+                // As PostgreSQL, bytes that are no text are reported without a position.
+                Arc::from(unescape(&text[2..text.len() - 1]).map_err(|e| match e.state {
+                    SqlState::InvalidEscapeSequence => self.place(e, token.start),
+                    _ => e,
+                })?)
             }
             TokenKind::DollarString => {
                 let tag = text[1..].find('$').expect("a dollar quote has two") + 2;
                 Arc::from(&text[tag..text.len() - tag])
             }
-            TokenKind::UnicodeString => return Err(self.unsupported("U& literals", token.start)),
+            TokenKind::UnicodeString => return Err(self.unsupported("a U& literal", token.start)),
             _ => return Err(self.unexpected()),
         };
         self.advance();

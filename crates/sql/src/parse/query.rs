@@ -71,7 +71,7 @@ impl Parser<'_> {
             }
             let query = p.query_in_parens()?;
             if p.is_any(&["search", "cycle"]) {
-                return Err(p.unsupported("SEARCH and CYCLE", p.pos()));
+                return Err(p.unsupported("SEARCH or CYCLE", p.pos()));
             }
             Ok(Cte { name, columns, query })
         })?;
@@ -233,7 +233,7 @@ impl Parser<'_> {
         let into = if self.accept("into") {
             let pos = self.pos();
             if self.is_any(&["temp", "temporary", "local", "global"]) {
-                return Err(self.unsupported("temporary tables", pos));
+                return Err(self.unsupported("a temporary table", pos));
             }
             self.accept("unlogged");
             self.accept("table");
@@ -271,7 +271,7 @@ impl Parser<'_> {
             let sets = (self.is_word("grouping") && self.is_word_at(1, "sets"))
                 || (self.is_any(&["rollup", "cube"]) && self.token(1).kind == TokenKind::LeftParen);
             if sets {
-                return Err(self.unsupported("GROUPING SETS, ROLLUP and CUBE", pos));
+                return Err(self.unsupported("GROUPING SETS, ROLLUP or CUBE", pos));
             }
             if self.is(TokenKind::LeftParen) && self.token(1).kind == TokenKind::RightParen {
                 self.advance();
@@ -460,7 +460,14 @@ impl Parser<'_> {
         }
         let alias = self.alias()?;
         if self.is_word("tablesample") {
-            return Err(self.unsupported("TABLESAMPLE", self.pos()));
+            let pos = self.pos();
+            self.advance();
+            self.qualified()?;
+            self.skip_parens()?;
+            if self.accept("repeatable") {
+                self.skip_parens()?;
+            }
+            return Ok(FromItem::Unsupported("TABLESAMPLE", pos));
         }
         Ok(FromItem::Table { name, alias })
     }

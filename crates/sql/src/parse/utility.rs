@@ -210,8 +210,13 @@ impl Parser<'_> {
         if self.accept_all(&["time", "zone"]) {
             let value = if self.accept("local") || self.accept("default") {
                 None
-            } else if self.is_word("interval") {
-                return Err(self.unsupported("SET TIME ZONE INTERVAL", self.pos()));
+            } else if self.accept("interval") {
+                // An offset: `INTERVAL '-08:00' HOUR TO MINUTE`.
+                let offset = self.string()?.to_string();
+                if self.accept("hour") && self.accept("to") {
+                    self.expect("minute")?;
+                }
+                Some(vec![offset])
             } else {
                 Some(vec![self.option_text()?])
             };

@@ -1,1 +1,0 @@
-//! Tests of parsing and binding.

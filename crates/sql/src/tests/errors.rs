@@ -1,0 +1,48 @@
+use super::bound;
+
+/// The error as `sqlstate position message`.
+fn failure(sql: &str) -> String {
+    match bound(sql) {
+        Ok(_) => "no error".to_owned(),
+        Err(error) => {
+            let position = error.position.map_or_else(|| "-".to_owned(), |p| p.to_string());
+            format!("{} {position} {}", error.state.code(), error.message)
+        }
+    }
+}
+
+/// As PostgreSQL 15 answers.
+#[test]
+fn errors_are_postgresqls() {
+    let table = include_str!("../../testdata/errors.tsv");
+    let mut wrong = Vec::new();
+    for line in table.lines() {
+        let (expected, sql) = line.split_once('\t').expect("an error and a statement");
+        let got = failure(sql);
+        if got != expected {
+            wrong.push(format!("{sql}\n  expected {expected}\n  got      {got}"));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn unsupported_features_are_named_with_a_position() {
+    for (sql, expected) in [
+        ("select row_number() over () from et", "0A000 8 a window function is not supported yet"),
+        (
+            "with recursive r as (select 1 union all select * from r) select * from r",
+            "0A000 6 WITH RECURSIVE is not supported yet",
+        ),
+        ("select a from et group by rollup (a)", "0A000 27 GROUPING SETS, ROLLUP or CUBE is not supported yet"),
+        ("create table w (t timestamp, watermark for t as t)", "0A000 30 WATERMARK FOR is not supported yet"),
+        ("select * from hop(et, a, interval '1 h', interval '2 h')", "0A000 15 HOP is not supported yet"),
+        ("select * from et for update", "0A000 18 SELECT … FOR UPDATE is not supported yet"),
+        ("select et from et", "0A000 8 a reference to a whole row is not supported yet"),
+        ("select ctid from et", "0A000 8 the system column ctid is not supported yet"),
+        ("create function f() returns int as 'select 1' language sql", "0A000 1 CREATE FUNCTION is not supported yet"),
+        ("select a similar to 'x' from et", "0A000 10 SIMILAR TO is not supported yet"),
+    ] {
+        assert_eq!(failure(sql), expected, "{sql}");
+    }
+}
