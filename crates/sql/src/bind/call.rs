@@ -158,7 +158,7 @@ impl Binder<'_> {
         undefined: SqlError,
         pos: Pos,
     ) -> Result<HirScalar> {
-        let to = DataType::from_internal_name(name).or_else(|| match name {
+        let to = DataType::from_internal_name(name).or(match name {
             "text" => Some(DataType::Text),
             _ => None,
         });

@@ -55,10 +55,10 @@ pub(crate) fn visit_relation(relation: &mut HirRelation, visit: impl FnMut(&mut 
 /// The scalar as seen from one scope further in.
 pub(crate) fn shift_in(mut scalar: HirScalar) -> HirScalar {
     visit_scalar(&mut scalar, |leaf, depth| {
-        if let Expr::Leaf(HirLeaf::Column { level, .. }) = leaf {
-            if *level >= depth {
-                *level += 1;
-            }
+        if let Expr::Leaf(HirLeaf::Column { level, .. }) = leaf
+            && *level >= depth
+        {
+            *level += 1;
         }
     });
     scalar
@@ -78,10 +78,10 @@ pub(crate) fn is_correlated(relation: &mut HirRelation) -> bool {
 /// Takes out the scope right around a relation that uses no column of it.
 pub(crate) fn shift_out(relation: &mut HirRelation) {
     visit_relation(relation, |leaf, depth| {
-        if let Expr::Leaf(HirLeaf::Column { level, .. }) = leaf {
-            if *level > depth {
-                *level -= 1;
-            }
+        if let Expr::Leaf(HirLeaf::Column { level, .. }) = leaf
+            && *level > depth
+        {
+            *level -= 1;
         }
     });
 }

@@ -278,10 +278,10 @@ impl Binder<'_> {
                 let mut predicate = self.check_predicate(expr, &namespace)?;
                 let mut used = Vec::new();
                 super::columns::visit_scalar(&mut predicate, |leaf, _| {
-                    if let headwater_expr::Expr::Leaf(headwater_plan::hir::HirLeaf::Column { index, .. }) = leaf {
-                        if !used.contains(index) {
-                            used.push(*index);
-                        }
+                    if let headwater_expr::Expr::Leaf(headwater_plan::hir::HirLeaf::Column { index, .. }) = leaf
+                        && !used.contains(index)
+                    {
+                        used.push(*index);
                     }
                 });
                 if let [only] = used.as_slice() {
@@ -527,13 +527,13 @@ impl Binder<'_> {
     fn existing(&self, kind: RelationKind, name: &Name, if_exists: bool) -> Result<Option<RelationId>> {
         let (schema, last) = self.split_name(name)?;
         let wanted = catalog_kind(kind);
-        if let Some(schema) = schema {
-            if self.catalog.namespace(schema).is_none() {
-                if if_exists {
-                    return Ok(None);
-                }
-                return Err(SqlError::new(SqlState::InvalidSchemaName, format!("schema \"{schema}\" does not exist")));
+        if let Some(schema) = schema
+            && self.catalog.namespace(schema).is_none()
+        {
+            if if_exists {
+                return Ok(None);
             }
+            return Err(SqlError::new(SqlState::InvalidSchemaName, format!("schema \"{schema}\" does not exist")));
         }
         let index = self.index(schema, last);
         match self.catalog.resolve(schema, last, &self.settings.search_path) {

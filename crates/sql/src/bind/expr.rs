@@ -455,27 +455,28 @@ impl Binder<'_> {
             let constant =
                 items.iter().all(|item| scopes_used(item) == (false, false) && !super::columns::has_subquery(item));
             let types: Vec<_> = [scalar.data_type()].into_iter().chain(items.iter().map(|i| i.data_type())).collect();
-            if constant && items.len() > 1 {
-                if let Ok(common) = registry::common_type(&types) {
-                    let resolved = registry::resolve_operator("=", Some(scalar.data_type()), common.clone())
-                        .map_err(|e| at(e, pos))?;
-                    let element = resolved.arg_types[1].clone();
-                    let items = items
-                        .into_iter()
-                        .zip(list)
-                        .map(|(item, source)| {
-                            let item = self.coerce(item, &common, source.start)?;
-                            self.coerce(item, &element, source.start)
-                        })
-                        .collect::<Result<_>>()?;
-                    let left = self.argument(scalar, &resolved.arg_types[0], operand.start)?;
-                    return Ok(Expr::Quantified {
-                        function: resolved.function,
-                        left: Box::new(left),
-                        array: Box::new(Expr::Array(items, element)),
-                        quantifier: Quantifier::Any,
-                    });
-                }
+            if constant
+                && items.len() > 1
+                && let Ok(common) = registry::common_type(&types)
+            {
+                let resolved = registry::resolve_operator("=", Some(scalar.data_type()), common.clone())
+                    .map_err(|e| at(e, pos))?;
+                let element = resolved.arg_types[1].clone();
+                let items = items
+                    .into_iter()
+                    .zip(list)
+                    .map(|(item, source)| {
+                        let item = self.coerce(item, &common, source.start)?;
+                        self.coerce(item, &element, source.start)
+                    })
+                    .collect::<Result<_>>()?;
+                let left = self.argument(scalar, &resolved.arg_types[0], operand.start)?;
+                return Ok(Expr::Quantified {
+                    function: resolved.function,
+                    left: Box::new(left),
+                    array: Box::new(Expr::Array(items, element)),
+                    quantifier: Quantifier::Any,
+                });
             }
             let mut tests = items
                 .into_iter()

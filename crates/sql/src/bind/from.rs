@@ -18,7 +18,7 @@ impl Binder<'_> {
     /// The relation of a whole FROM, and what its names mean.
     pub(crate) fn from(&self, items: &[FromItem], env: &Env<'_>) -> Result<Bound> {
         let Some((first, rest)) = items.split_first() else { return Ok((one_row(), Namespace::default())) };
-        let mut left = self.from_item(first, env)?;
+        let mut left = self.item_bound(first, env)?;
         for item in rest {
             left = self.cross(left, item, env)?;
         }
@@ -43,12 +43,12 @@ impl Binder<'_> {
     /// An item to the right of others: whether it uses their columns.
     fn right_side(&self, item: &FromItem, left: &Namespace, env: &Env<'_>) -> Result<(HirRelation, Namespace, bool)> {
         if !may_be_lateral(item) {
-            let (relation, namespace) = self.from_item(item, env)?;
+            let (relation, namespace) = self.item_bound(item, env)?;
             return Ok((relation, namespace, false));
         }
         let scope = Scope::new(left, env.outer);
         let inner = Env { outer: Some(&scope), ctes: env.ctes.clone() };
-        let (mut relation, namespace) = self.from_item(item, &inner)?;
+        let (mut relation, namespace) = self.item_bound(item, &inner)?;
         if is_correlated(&mut relation) {
             return Ok((relation, namespace, true));
         }
@@ -56,7 +56,7 @@ impl Binder<'_> {
         Ok((relation, namespace, false))
     }
 
-    fn from_item(&self, item: &FromItem, env: &Env<'_>) -> Result<Bound> {
+    fn item_bound(&self, item: &FromItem, env: &Env<'_>) -> Result<Bound> {
         self.deeper(|| match item {
             FromItem::Table { name, alias } => self.table(name, alias.as_ref(), env),
             FromItem::Subquery { query, alias, .. } => {
@@ -121,13 +121,13 @@ impl Binder<'_> {
     }
 
     fn table(&self, name: &Name, alias: Option<&Alias>, env: &Env<'_>) -> Result<Bound> {
-        if let [only] = name.parts.as_slice() {
-            if let Some(cte) = env.cte(&only.name) {
-                let fields: Vec<Field> = cte.columns.iter().map(|(n, t)| Field::new(n, t.clone())).collect();
-                let types = fields.iter().map(|field| field.data_type.clone()).collect();
-                let item = item_of(Some(&only.name), &fields, only.pos);
-                return Ok((HirRelation::LocalGet { id: cte.id, types }, self.aliased(item, alias)?));
-            }
+        if let [only] = name.parts.as_slice()
+            && let Some(cte) = env.cte(&only.name)
+        {
+            let fields: Vec<Field> = cte.columns.iter().map(|(n, t)| Field::new(n, t.clone())).collect();
+            let types = fields.iter().map(|field| field.data_type.clone()).collect();
+            let item = item_of(Some(&only.name), &fields, only.pos);
+            return Ok((HirRelation::LocalGet { id: cte.id, types }, self.aliased(item, alias)?));
         }
         let relation = self.relation(name)?;
         let (hir, item) = self.relation_item(&relation, name.pos())?;
@@ -380,7 +380,7 @@ impl Binder<'_> {
         pos: Pos,
         env: &Env<'_>,
     ) -> Result<Bound> {
-        let (left_relation, left_namespace) = self.from_item(left, env)?;
+        let (left_relation, left_namespace) = self.item_bound(left, env)?;
         let (right_relation, right_namespace, lateral) = self.right_side(right, &left_namespace, env)?;
         let hir_kind = match kind {
             ast::JoinKind::Inner => JoinKind::Inner,

@@ -80,10 +80,11 @@ impl Grouping {
     fn rewrite_relation(&self, relation: &mut HirRelation, scope: &Scope<'_>) -> Result<()> {
         let mut result = Ok(());
         visit_relation(relation, |leaf, depth| {
-            if let Expr::Leaf(HirLeaf::Column { level, index, .. }) = leaf {
-                if *level == depth && result.is_ok() {
-                    result = self.place(index, scope);
-                }
+            if let Expr::Leaf(HirLeaf::Column { level, index, .. }) = leaf
+                && *level == depth
+                && result.is_ok()
+            {
+                result = self.place(index, scope);
             }
         });
         result
@@ -92,10 +93,11 @@ impl Grouping {
     fn rewrite_inner(&self, predicate: &mut HirScalar, scope: &Scope<'_>) -> Result<()> {
         let mut result = Ok(());
         super::columns::visit_scalar(predicate, |leaf, depth| {
-            if let Expr::Leaf(HirLeaf::Column { level, index, .. }) = leaf {
-                if *level == depth + 1 && result.is_ok() {
-                    result = self.place(index, scope);
-                }
+            if let Expr::Leaf(HirLeaf::Column { level, index, .. }) = leaf
+                && *level == depth + 1
+                && result.is_ok()
+            {
+                result = self.place(index, scope);
             }
         });
         result

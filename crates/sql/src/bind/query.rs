@@ -253,14 +253,14 @@ impl Binder<'_> {
             };
             let Some(index) = target else {
                 if matches!(body, QueryBody::Set { .. }) {
-                    if let ExprKind::Column(names) = &item.expr.kind {
-                        if names.len() == 1 {
-                            return Err(error(
-                                SqlState::UndefinedColumn,
-                                format!("column \"{}\" does not exist", names[0].name),
-                                pos,
-                            ));
-                        }
+                    if let ExprKind::Column(names) = &item.expr.kind
+                        && names.len() == 1
+                    {
+                        return Err(error(
+                            SqlState::UndefinedColumn,
+                            format!("column \"{}\" does not exist", names[0].name),
+                            pos,
+                        ));
                     }
                     return Err(error(
                         SqlState::FeatureNotSupported,

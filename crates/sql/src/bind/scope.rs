@@ -200,10 +200,10 @@ impl Binder<'_> {
                 }
                 return Ok(found(scope, first, level, name.pos));
             }
-            if let Some(item) = scope.namespace.items.iter().find(|item| item.bare && item.relation.is_some()) {
-                if let Some(system) = system_column(item, name)? {
-                    return Ok(system);
-                }
+            if let Some(item) = scope.namespace.items.iter().find(|item| item.bare && item.relation.is_some())
+                && let Some(system) = system_column(item, name)?
+            {
+                return Ok(system);
             }
             level += 1;
             next = scope.outer;
@@ -237,10 +237,10 @@ impl Binder<'_> {
             }
             return Ok(found(scope, first, level, table.pos));
         }
-        if item.relation.is_some() {
-            if let Some(system) = system_column(item, name)? {
-                return Ok(system);
-            }
+        if item.relation.is_some()
+            && let Some(system) = system_column(item, name)?
+        {
+            return Ok(system);
         }
         Err(error(SqlState::UndefinedColumn, format!("column {}.{} does not exist", table.name, name.name), table.pos))
     }

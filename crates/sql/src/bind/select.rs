@@ -81,12 +81,13 @@ impl Binder<'_> {
             };
             let place = |scalar: &mut HirScalar| {
                 super::columns::visit_scalar(scalar, |leaf, depth| {
-                    if let Expr::Leaf(HirLeaf::Column { level, index, .. }) = leaf {
-                        if *level == depth && *index >= SET_RETURNING_BASE {
-                            let function = (*index - SET_RETURNING_BASE) / SET_RETURNING_STRIDE;
-                            let result = (*index - SET_RETURNING_BASE) % SET_RETURNING_STRIDE;
-                            *index = base + starts[function] + result;
-                        }
+                    if let Expr::Leaf(HirLeaf::Column { level, index, .. }) = leaf
+                        && *level == depth
+                        && *index >= SET_RETURNING_BASE
+                    {
+                        let function = (*index - SET_RETURNING_BASE) / SET_RETURNING_STRIDE;
+                        let result = (*index - SET_RETURNING_BASE) % SET_RETURNING_STRIDE;
+                        *index = base + starts[function] + result;
                     }
                 });
             };

@@ -160,7 +160,6 @@ impl Parser<'_> {
     }
 
     fn create_index(&mut self) -> Result<Statement> {
-        let start = self.pos();
         let unique = self.accept("unique");
         self.expect("index")?;
         self.accept("concurrently");
@@ -205,7 +204,6 @@ impl Parser<'_> {
         if self.is_word("where") {
             return Err(self.unsupported("a partial index", self.pos()));
         }
-        let _ = start;
         Ok(Statement::CreateIndex { name, table, columns, unique, if_not_exists })
     }
 

@@ -145,7 +145,7 @@ impl Parser<'_> {
         let target = self.target("set")?;
         self.expect("set")?;
         let assignments = self.assignments()?;
-        let from = if self.accept("from") { self.list(Self::from_item)? } else { vec![] };
+        let from = if self.accept("from") { self.list(Self::joined_items)? } else { vec![] };
         let filter = self.change_filter()?;
         let returning = self.returning()?;
         Ok(Statement::Update(Box::new(Update { with, target, assignments, from, filter, returning })))
@@ -154,7 +154,7 @@ impl Parser<'_> {
     pub(super) fn delete(&mut self, with: Option<With>) -> Result<Statement> {
         self.expect_all(&["delete", "from"])?;
         let target = self.target("using")?;
-        let using = if self.accept("using") { self.list(Self::from_item)? } else { vec![] };
+        let using = if self.accept("using") { self.list(Self::joined_items)? } else { vec![] };
         let filter = self.change_filter()?;
         let returning = self.returning()?;
         Ok(Statement::Delete(Box::new(Delete { with, target, using, filter, returning })))

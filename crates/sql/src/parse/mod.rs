@@ -6,6 +6,7 @@
 //! 2. No backtracking: what a parenthesis holds is decided by looking at its partner's successor. Parsing is linear.
 //! 3. Expressions are never deeper than [`DEPTH_MAX`], however they are written; AND and OR are n-ary and do not count.
 
+mod call;
 mod ddl;
 mod dml;
 mod expr;

@@ -241,7 +241,7 @@ impl Parser<'_> {
         } else {
             None
         };
-        let from = if self.accept("from") { self.list(Self::from_item)? } else { vec![] };
+        let from = if self.accept("from") { self.list(Self::joined_items)? } else { vec![] };
         let filter = if self.accept("where") { Some(self.expr()?) } else { None };
         let group_by = if self.accept_all(&["group", "by"]) { Some(self.group_by()?) } else { None };
         let having = if self.accept("having") { Some(self.expr()?) } else { None };
@@ -332,9 +332,9 @@ impl Parser<'_> {
     }
 
     /// One item of FROM with its joins.
-    pub(super) fn from_item(&mut self) -> Result<FromItem> {
+    pub(super) fn joined_items(&mut self) -> Result<FromItem> {
         self.nested(|p| {
-            let mut left = p.from_primary()?;
+            let mut left = p.single_item()?;
             let mut chain = p.depth;
             while let Some((kind, natural, cross)) = p.join_start()? {
                 chain += 1;
@@ -342,7 +342,7 @@ impl Parser<'_> {
                     return Err(super::too_deep());
                 }
                 let pos = p.pos();
-                let mut right = p.from_primary()?;
+                let mut right = p.single_item()?;
                 // `a JOIN b JOIN c ON … ON …`: the inner join first.
                 if !natural && !cross {
                     while !p.is_any(&["on", "using"]) {
@@ -353,7 +353,7 @@ impl Parser<'_> {
                         if chain > super::DEPTH_MAX {
                             return Err(super::too_deep());
                         }
-                        let inner_right = p.from_primary()?;
+                        let inner_right = p.single_item()?;
                         right = p.join(right, inner_right, inner, inner_natural, inner_cross, pos)?;
                     }
                 }
@@ -423,7 +423,7 @@ impl Parser<'_> {
         keywords.iter().any(|keyword| self.is_word_at(ahead, keyword))
     }
 
-    fn from_primary(&mut self) -> Result<FromItem> {
+    fn single_item(&mut self) -> Result<FromItem> {
         let pos = self.pos();
         let lateral = self.accept("lateral");
         if self.is(TokenKind::LeftParen) {
@@ -436,7 +436,7 @@ impl Parser<'_> {
                 self.advance();
                 return Err(self.unexpected());
             }
-            let item = self.parens(Self::from_item)?;
+            let item = self.parens(Self::joined_items)?;
             let alias = self.alias()?;
             return Ok(match (item, alias) {
                 (item, None) => item,
