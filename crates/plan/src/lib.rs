@@ -21,6 +21,8 @@ mod rewrite;
 mod scalars;
 #[cfg(test)]
 mod testing;
+#[cfg(test)]
+mod tests;
 mod typecheck;
 
 pub use decorrelate::QUERY_DEPTH_MAX;
@@ -61,9 +63,11 @@ pub struct PlanOptions {
 ///
 /// 0A000 for what is not supported, volatile functions and `now()` among it; 54001 for a query nested too deeply.
 pub fn plan_view(query: &HirQuery, info: &dyn PlanInfo, options: &PlanOptions) -> Result<lir::Plan> {
-    let mir = view_relation(query, info)?;
-    rejected::check_view(&mir)?;
-    finish(mir, info, options)
+    decorrelate::with_stack(query, || {
+        let mir = view_relation(query, info)?;
+        rejected::check_view(&mir)?;
+        finish(mir, info, options)
+    })
 }
 
 /// The plan of a query that is read once, and how its rows are presented.
@@ -72,8 +76,10 @@ pub fn plan_view(query: &HirQuery, info: &dyn PlanInfo, options: &PlanOptions) -
 ///
 /// 0A000 for what is not supported; 54001 for a query nested too deeply.
 pub fn plan_query(query: &HirQuery, info: &dyn PlanInfo, options: &PlanOptions) -> Result<(lir::Plan, Finishing)> {
-    let (mir, finishing) = query_relation(query, info)?;
-    Ok((finish(mir, info, options)?, finishing))
+    decorrelate::with_stack(query, || {
+        let (mir, finishing) = query_relation(query, info)?;
+        Ok((finish(mir, info, options)?, finishing))
+    })
 }
 
 /// A view's relation before any rewrite.
@@ -89,7 +95,6 @@ fn view_relation(query: &HirQuery, info: &dyn PlanInfo) -> Result<Mir> {
 
 /// A query's relation before any rewrite: the presented columns, each once, and then those that only order them.
 fn query_relation(query: &HirQuery, info: &dyn PlanInfo) -> Result<(Mir, Finishing)> {
-    decorrelate::check_depth(query)?;
     let mir = decorrelate::lower(&query.relation, info)?;
     let (limit, offset) = decorrelate::row_range(query.limit.as_ref(), query.offset.as_ref())?;
     let mut columns: Vec<usize> = Vec::with_capacity(query.projection.len());

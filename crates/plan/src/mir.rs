@@ -356,10 +356,28 @@ impl Mir {
         }
     }
 
-    /// `self` with these columns appended.
+    /// `self` with these columns appended; those that are columns already are projected rather than computed.
     #[must_use]
     pub fn map(self, scalars: Vec<Scalar>) -> Self {
-        if scalars.is_empty() { self } else { Self::Map { input: Box::new(self), scalars } }
+        if scalars.is_empty() {
+            return self;
+        }
+        if scalars.iter().all(|s| s.as_column().is_none()) {
+            return Self::Map { input: Box::new(self), scalars };
+        }
+        let arity = self.arity();
+        let mut columns: Vec<usize> = (0..arity).collect();
+        let mut computed = Vec::new();
+        for scalar in scalars {
+            match scalar.as_column() {
+                Some(column) => columns.push(column),
+                None => {
+                    columns.push(arity + computed.len());
+                    computed.push(scalar);
+                }
+            }
+        }
+        self.map(computed).project(columns)
     }
 
     /// The rows of `self` for which these are true.

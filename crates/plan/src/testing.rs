@@ -1,7 +1,7 @@
 //! Small relations and scalars for this crate's tests.
 
-use crate::PlanInfo;
 use crate::mir::Mir;
+use crate::{PlanInfo, RewriteOptions, explain, rewrite, typecheck};
 use headwater_expr::registry::resolve_operator;
 use headwater_expr::{Aggregate, AggregateFunction, Expr, Leaf, Scalar};
 use headwater_types::{DataType, Datum, RelationId};
@@ -116,4 +116,28 @@ pub(crate) fn call<L>(
     data_type: DataType,
 ) -> Aggregate<L> {
     Aggregate { function, args: arg.into_iter().collect(), distinct, filter: None, order_by: vec![], data_type }
+}
+
+/// Compares plans before and after rewrites with the golden file of this name; `UPDATE_GOLDEN=1` writes it.
+pub(crate) fn golden(name: &str, rewrites: RewriteOptions, cases: Vec<(&str, Mir)>) {
+    let tables = Tables::marketing();
+    let mut text = String::new();
+    for (title, before) in cases {
+        typecheck::check(&before).unwrap_or_else(|problem| panic!("{title}: {problem}"));
+        let shown = explain::mir_text(&before, &tables);
+        let (after, fired) = rewrite::optimize(before, &tables, rewrites).expect("well-formed");
+        let after = explain::mir_text(&after, &tables);
+        text += &format!("# {title}\n\nBefore:\n{shown}\nAfter ({}):\n{after}\n", fired.join(", "));
+    }
+    let path = format!("{}/golden/{name}.txt", env!("CARGO_MANIFEST_DIR"));
+    if std::env::var_os("UPDATE_GOLDEN").is_some() {
+        std::fs::write(&path, &text).expect("the golden file can be written");
+    }
+    let expected = std::fs::read_to_string(&path).unwrap_or_default();
+    assert_eq!(text, expected, "{path} differs; UPDATE_GOLDEN=1 writes it");
+}
+
+/// A fallible condition on an int4 column: `1 / column = 1`.
+pub(crate) fn fallible(input: &Mir, index: usize) -> Scalar {
+    equal(operator("/", int(1), column(input, index)), int(1))
 }

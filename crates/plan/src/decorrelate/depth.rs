@@ -6,13 +6,24 @@ use headwater_types::{Result, SqlError, SqlState};
 /// Levels of nesting, of relations and scalars together, on any path through a query.
 pub const QUERY_DEPTH_MAX: usize = 600;
 
-/// Fails for a query that is nested too deeply.
+/// Stack bytes per level that every pass of planning can do with, unoptimised builds included.
+const LEVEL_STACK_BYTES: usize = 64 << 10;
+
+/// Queries this shallow need no thought.
+const SHALLOW_DEPTH_MAX: usize = 24;
+
+/// Runs `plan` for a query, on a stack that is large enough for its depth.
 ///
 /// # Errors
 ///
-/// 54001.
-pub(crate) fn check_depth(query: &HirQuery) -> Result<()> {
-    relation(&query.relation, 0)
+/// 54001 for a query that is nested too deeply; what `plan` raises.
+pub(crate) fn with_stack<T>(query: &HirQuery, plan: impl FnOnce() -> Result<T>) -> Result<T> {
+    let bytes = |depth: usize| depth * LEVEL_STACK_BYTES;
+    let depth = stacker::maybe_grow(bytes(4), bytes(QUERY_DEPTH_MAX / 4), || relation(&query.relation, 0))?;
+    if depth <= SHALLOW_DEPTH_MAX {
+        return plan();
+    }
+    stacker::maybe_grow(bytes(depth), bytes(depth + 4), plan)
 }
 
 fn deeper(depth: usize) -> Result<usize> {
@@ -23,26 +34,30 @@ fn deeper(depth: usize) -> Result<usize> {
     Ok(depth + 1)
 }
 
-fn scalar(expr: &HirScalar, depth: usize) -> Result<()> {
+/// The deepest of some parts.
+fn deepest<T>(parts: impl IntoIterator<Item = T>, depth: usize, of: impl Fn(T) -> Result<usize>) -> Result<usize> {
+    parts.into_iter().try_fold(depth, |deepest, part| Ok(deepest.max(of(part)?)))
+}
+
+fn scalar(expr: &HirScalar, depth: usize) -> Result<usize> {
     let depth = deeper(depth)?;
     if let HirScalar::Leaf(leaf) = expr {
         return match leaf {
-            HirLeaf::Column { .. } | HirLeaf::Parameter { .. } => Ok(()),
+            HirLeaf::Column { .. } | HirLeaf::Parameter { .. } => Ok(depth),
             HirLeaf::Exists(inner) | HirLeaf::ScalarSubquery(inner, _) => relation(inner, depth),
             HirLeaf::ArraySubquery { relation: inner, .. } => relation(inner, depth),
             HirLeaf::AnySubquery { relation: inner, predicate } => {
-                relation(inner, depth)?;
-                scalar(predicate, depth)
+                Ok(relation(inner, depth)?.max(scalar(predicate, depth)?))
             }
         };
     }
-    expr.children().into_iter().try_for_each(|child| scalar(child, depth))
+    deepest(expr.children(), depth, |child| scalar(child, depth))
 }
 
-fn relation(rel: &HirRelation, depth: usize) -> Result<()> {
+fn relation(rel: &HirRelation, depth: usize) -> Result<usize> {
     let depth = deeper(depth)?;
     let mut scalars = Vec::new();
     rel.for_each_scalar(&mut |s| scalars.push(s));
-    scalars.into_iter().try_for_each(|s| scalar(s, depth))?;
-    rel.children().into_iter().try_for_each(|child| relation(child, depth))
+    let of_scalars = deepest(scalars, depth, |s| scalar(s, depth))?;
+    deepest(rel.children(), of_scalars, |child| relation(child, depth))
 }

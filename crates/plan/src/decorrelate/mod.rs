@@ -40,7 +40,7 @@ use headwater_types::{DataType, Datum, Result, SessionSettings, SqlError, SqlSta
 use std::collections::{BTreeMap, HashMap};
 
 pub use depth::QUERY_DEPTH_MAX;
-pub(crate) use depth::check_depth;
+pub(crate) use depth::with_stack;
 
 /// Where enclosing scopes' columns are in the relation at hand, by `(scope, column)`.
 type OuterColumns = BTreeMap<(usize, usize), usize>;

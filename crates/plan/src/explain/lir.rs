@@ -1,38 +1,45 @@
 //! LIR as text: what each operator does, which side of a join is an index over a stored relation, and the state that is
 //! kept. A node that is used more than once is shown once, and referred to after that.
 
-use super::scalar::{aggregate, direction, scalar};
+use super::scalar::{aggregate, direction, scalar, snake_case};
 use super::{Lines, list, with_rewrites};
 use crate::PlanInfo;
 use crate::lir::{Finishing, JoinKind, Mfp, NodeId, Operator, Plan, SideState};
-use headwater_expr::{Column, Scalar};
+use headwater_expr::{Column, Scalar, TableFunction};
 
-/// Longer texts of columns give way to an ordinal.
+/// Longer texts of columns give way to a label.
 const NAME_CHARS_MAX: usize = 60;
 
 /// The plan as text, with a one-shot query's finishing.
 #[must_use]
 pub fn explain_plan(plan: &Plan, finishing: Option<&Finishing>, info: &dyn PlanInfo) -> String {
-    let mut names: Vec<Vec<String>> = Vec::with_capacity(plan.nodes.len());
     let mut uses = vec![0usize; plan.nodes.len()];
     for node in &plan.nodes {
         node.inputs.iter().for_each(|&input| uses[input] += 1);
     }
-    let mut explain = Explain { plan, info, uses, shown: vec![false; plan.nodes.len()], lines: Lines::new() };
+    let mut explain = Explain {
+        plan,
+        info,
+        uses,
+        shown: vec![false; plan.nodes.len()],
+        lines: Lines::new(),
+        labels: 0,
+        columns: Vec::with_capacity(plan.nodes.len()),
+    };
     for id in 0..plan.nodes.len() {
-        let own = explain.names(id, &names);
-        names.push(own);
+        let columns = explain.name_columns(id);
+        explain.columns.push(columns);
     }
     let mut depth = 0;
-    if let Some(line) = finishing.and_then(|f| finish(f, &names[plan.root])) {
+    if let Some(line) = finishing.and_then(|f| finish(f, explain.output(plan.root))) {
         explain.lines.operator(0, &line);
         depth = 1;
     }
-    explain.node(plan.root, depth, &names);
+    explain.node(plan.root, depth);
+    let names = explain.output(plan.root).to_vec();
     let mut text = explain.lines.text;
     if let Some(key) = &plan.key {
-        let key =
-            if key.is_empty() { "one row at most".to_owned() } else { list(key, |&c| names[plan.root][c].clone()) };
+        let key = if key.is_empty() { "one row at most".to_owned() } else { list(key, |&c| names[c].clone()) };
         text.push_str(&format!("Key: {key}\n"));
     }
     with_rewrites(text, &plan.rewrites)
@@ -58,37 +65,52 @@ struct Explain<'a> {
     uses: Vec<usize>,
     shown: Vec<bool>,
     lines: Lines,
+    /// The labels given so far.
+    labels: usize,
+    /// Each node's columns.
+    columns: Vec<Columns>,
+}
+
+/// The names of a node's columns.
+struct Columns {
+    /// The aggregates and expressions that are too long for a name: label and text.
+    defined: Vec<(String, String)>,
+    /// Before its [`Mfp`] projects.
+    all: Vec<String>,
+    /// What it gives.
+    output: Vec<String>,
 }
 
 fn show(s: &Scalar, names: &[String]) -> String {
     scalar(s, &|c: &Column| names.get(c.index).cloned().unwrap_or_else(|| format!("#{}", c.index)))
 }
 
-fn short(name: String, ordinal: usize) -> String {
-    if name.chars().count() > NAME_CHARS_MAX { format!("#{ordinal}") } else { name }
-}
-
-/// The names of an [`Mfp`]'s input columns and expressions.
-fn mfp_names(mfp: &Mfp, input: Vec<String>) -> Vec<String> {
-    let mut names = input;
-    for expression in &mfp.expressions {
-        let name = short(show(expression, &names), names.len());
-        names.push(name);
-    }
-    names
-}
-
-fn projected(mfp: &Mfp, input: Vec<String>) -> Vec<String> {
-    let names = mfp_names(mfp, input);
-    mfp.projection.iter().map(|&c| names[c].clone()).collect()
+fn function_name(function: TableFunction) -> String {
+    snake_case(&format!("{function:?}"))
 }
 
 impl Explain<'_> {
-    /// The names of what the operator gives to its own [`Mfp`].
-    fn raw_names(&self, id: NodeId, known: &[Vec<String>]) -> Vec<String> {
-        let node = &self.plan.nodes[id];
-        let input = |i: usize| node.inputs.get(i).map(|&n| known[n].clone()).unwrap_or_default();
-        match &node.operator {
+    fn output(&self, id: NodeId) -> &[String] {
+        &self.columns[id].output
+    }
+
+    /// The text itself, or a label for it.
+    fn short(&mut self, text: String, defined: &mut Vec<(String, String)>) -> String {
+        if text.chars().count() <= NAME_CHARS_MAX {
+            return text;
+        }
+        self.labels += 1;
+        let label = format!("${}", self.labels);
+        defined.push((label.clone(), text));
+        label
+    }
+
+    fn name_columns(&mut self, id: NodeId) -> Columns {
+        let plan = self.plan;
+        let node = &plan.nodes[id];
+        let input = |i: usize| node.inputs.get(i).map(|&n| self.output(n).to_vec()).unwrap_or_default();
+        let mut defined = Vec::new();
+        let mut all = match &node.operator {
             Operator::Constant(_) => (0..node.types.len()).map(|c| format!("column{}", c + 1)).collect(),
             Operator::Source { relation, mfp } => {
                 (0..mfp.input_arity).map(|c| self.info.column_name(*relation, c)).collect()
@@ -102,18 +124,16 @@ impl Explain<'_> {
             }
             Operator::Reduce(reduce) => {
                 let names = input(0);
-                let g = reduce.key.len();
-                let keys = reduce.key.iter().map(|&c| names[c].clone());
-                let calls = reduce
-                    .aggregates
-                    .iter()
-                    .enumerate()
-                    .map(|(i, call)| short(aggregate(call, &|c: &Column| names[c.index].clone()), g + i));
-                keys.chain(calls).collect()
+                let mut all: Vec<String> = reduce.key.iter().map(|&c| names[c].clone()).collect();
+                for call in &reduce.aggregates {
+                    let text = aggregate(call, &|c: &Column| names[c.index].clone());
+                    all.push(self.short(text, &mut defined));
+                }
+                all
             }
             Operator::FlatMap(flat_map) => {
                 let mut names = input(0);
-                names.extend(flat_map.types.iter().map(|_| format!("{:?}", flat_map.function)));
+                names.extend(flat_map.types.iter().map(|_| function_name(flat_map.function)));
                 if flat_map.ordinality {
                     names.push("ordinality".to_owned());
                 }
@@ -126,15 +146,15 @@ impl Explain<'_> {
             | Operator::Negate
             | Operator::Threshold
             | Operator::AtMostOne { .. } => input(0),
+        };
+        let Some(mfp) = self.mfp(id) else { return Columns { defined, output: all.clone(), all } };
+        let mfp = mfp.clone();
+        for expression in &mfp.expressions {
+            let text = show(expression, &all);
+            all.push(self.short(text, &mut defined));
         }
-    }
-
-    fn names(&self, id: NodeId, known: &[Vec<String>]) -> Vec<String> {
-        let raw = self.raw_names(id, known);
-        match self.mfp(id) {
-            Some(mfp) => projected(mfp, raw),
-            None => raw,
-        }
+        let output = mfp.projection.iter().map(|&c| all[c].clone()).collect();
+        Columns { defined, all, output }
     }
 
     fn mfp(&self, id: NodeId) -> Option<&Mfp> {
@@ -153,7 +173,7 @@ impl Explain<'_> {
         }
     }
 
-    fn node(&mut self, id: NodeId, depth: usize, names: &[Vec<String>]) {
+    fn node(&mut self, id: NodeId, depth: usize) {
         let plan = self.plan;
         let node = &plan.nodes[id];
         let shared = self.uses[id] > 1;
@@ -162,14 +182,14 @@ impl Explain<'_> {
             return;
         }
         self.shown[id] = true;
-        let input: &[String] = node.inputs.first().map_or(&[], |&n| &names[n]);
+        let input: &[String] = node.inputs.first().map_or(&[], |&n| self.output(n));
         let mut details = Vec::new();
         let line = match &node.operator {
             Operator::Constant(rows) => format!("Constant  ({} rows)", rows.len()),
             Operator::Source { relation, .. } => format!("Source {}", self.info.name(*relation)),
             Operator::Mfp(_) => "Map/Filter".to_owned(),
             Operator::Join(join) => {
-                let right = &names[node.inputs[1]];
+                let right = self.output(node.inputs[1]);
                 for (side, state, key, names, n) in [
                     ("left", &join.left_state, &join.left_key, input, node.inputs[0]),
                     ("right", &join.right_state, &join.right_key, right, node.inputs[1]),
@@ -198,9 +218,14 @@ impl Explain<'_> {
                 }
             }
             Operator::Reduce(reduce) => {
-                for call in &reduce.aggregates {
+                for (i, call) in reduce.aggregates.iter().enumerate() {
+                    let name = &self.columns[id].all[reduce.key.len() + i];
                     let state = if call.distinct { "  (state: a set of values)" } else { "" };
-                    details.push(format!("{}{state}", aggregate(call, &|c: &Column| input[c.index].clone())));
+                    if !name.starts_with('$') {
+                        details.push(format!("{name}{state}"));
+                    } else if call.distinct {
+                        details.push(format!("{name}:{state}"));
+                    }
                 }
                 format!("Reduce  (key: {})", list(&reduce.key, |&c| input[c].clone()))
             }
@@ -215,27 +240,26 @@ impl Explain<'_> {
             Operator::Negate => "Negate".to_owned(),
             Operator::Threshold => "Threshold  (state: a weight per row)".to_owned(),
             Operator::FlatMap(flat_map) => {
-                format!("FlatMap  ({:?}({}))", flat_map.function, list(&flat_map.args, |s| show(s, input)))
+                format!("FlatMap  ({}({}))", function_name(flat_map.function), list(&flat_map.args, |s| show(s, input)))
             }
             Operator::AtMostOne { key } => {
                 format!("At Most One  (key: {})", list(key, |&c| input[c].clone()))
             }
         };
         let line = if shared { format!("{line}  [node {id}]") } else { line };
-        if let Some(mfp) = self.mfp(id).filter(|mfp| !mfp.is_identity()) {
-            let all = mfp_names(mfp, self.raw_names(id, names));
-            if !mfp.predicates.is_empty() {
-                details.push(format!("filter: {}", list(&mfp.predicates, |(_, p)| show(p, &all))));
-            }
-            if !mfp.expressions.is_empty() {
-                let shown = |(i, e)| format!("#{} = {}", mfp.input_arity + i, show(e, &all));
-                details.push(format!("map: {}", list(mfp.expressions.iter().enumerate(), shown)));
-            }
-            details.push(format!("columns: {}", list(&mfp.projection, |&c| all[c].clone())));
+        for (label, text) in &self.columns[id].defined {
+            details.push(format!("{label} = {text}"));
+        }
+        if let Some(mfp) = self.mfp(id).filter(|mfp| !mfp.predicates.is_empty()) {
+            let all = &self.columns[id].all;
+            details.push(format!("filter: {}", list(&mfp.predicates, |(_, p)| show(p, all))));
+        }
+        if matches!(node.operator, Operator::Source { .. } | Operator::Mfp(_)) {
+            details.push(format!("columns: {}", list(self.output(id), String::clone)));
         }
         self.lines.operator(depth, &line);
         details.iter().for_each(|detail| self.lines.detail(depth, detail));
-        node.inputs.iter().for_each(|&n| self.node(n, depth + 1, names));
+        node.inputs.iter().for_each(|&n| self.node(n, depth + 1));
     }
 
     fn source_name(&self, id: NodeId) -> String {

@@ -10,6 +10,8 @@ use crate::{PlanInfo, PlanOptions, decorrelate, query_relation, rewrite, view_re
 use headwater_types::Result;
 
 pub use lir::explain_plan;
+#[cfg(test)]
+pub(crate) use mir::explain as mir_text;
 
 /// Which stage to show.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,11 +36,18 @@ pub fn explain(
     stage: ExplainStage,
     view: bool,
 ) -> Result<String> {
+    decorrelate::with_stack(query, || stage_text(query, info, options, stage, view))
+}
+
+fn stage_text(
+    query: &HirQuery,
+    info: &dyn PlanInfo,
+    options: &PlanOptions,
+    stage: ExplainStage,
+    view: bool,
+) -> Result<String> {
     match stage {
-        ExplainStage::Hir => {
-            decorrelate::check_depth(query)?;
-            Ok(hir::explain(query, info))
-        }
+        ExplainStage::Hir => Ok(hir::explain(query, info)),
         ExplainStage::Mir => {
             let relation = if view { view_relation(query, info)? } else { query_relation(query, info)?.0 };
             let (relation, fired) = rewrite::optimize(relation, info, options.rewrites)?;

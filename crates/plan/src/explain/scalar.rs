@@ -84,7 +84,8 @@ pub(super) fn aggregate<L>(call: &Aggregate<L>, leaf: &dyn Fn(&L) -> String) -> 
     format!("{name}({distinct}{args}{order_by}){filter}")
 }
 
-fn snake_case(name: &str) -> String {
+/// `GenerateSeries` as `generate_series`.
+pub(super) fn snake_case(name: &str) -> String {
     let mut text = String::new();
     for (i, c) in name.chars().enumerate() {
         if c.is_uppercase() && i > 0 {

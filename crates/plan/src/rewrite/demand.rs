@@ -7,24 +7,28 @@
 //! Sound where an operator does not look at whole rows: DISTINCT, EXCEPT and TopK (whose ties are broken by identity)
 //! need all of theirs. An expression that nobody uses is not evaluated, and its error not raised.
 
-use super::Context;
+use super::{Context, group_key};
 use crate::columns::ColumnSet;
 use crate::mir::{JoinKind, Mir};
+use crate::properties::{self, Bindings};
 use crate::scalars::columns_of;
 use headwater_expr::Scalar;
 use std::collections::HashMap;
 
 pub(super) fn rewrite(mir: Mir, context: &mut Context<'_>) -> Mir {
     let arity = mir.arity();
-    let mut demand = Demand { of_bindings: HashMap::new(), narrowed: false };
+    let mut demand = Demand { context, bindings: Bindings::new(), of_bindings: HashMap::new(), narrowed: false };
     let mir = demand.prune(mir, &ColumnSet::range(0..arity));
     if demand.narrowed {
-        context.fired("projection pushdown");
+        demand.context.fired("projection pushdown");
     }
     mir
 }
 
-struct Demand {
+struct Demand<'c, 'i> {
+    context: &'c mut Context<'i>,
+    /// What is known of each `Let`'s value.
+    bindings: Bindings,
     /// The columns of each `Let` that its body uses.
     of_bindings: HashMap<usize, ColumnSet>,
     narrowed: bool,
@@ -41,7 +45,7 @@ fn narrow(mir: Mir, all: &ColumnSet, needed: &ColumnSet) -> Mir {
     mir.project(needed.iter().map(|c| place[&c]).collect())
 }
 
-impl Demand {
+impl Demand<'_, '_> {
     /// `mir` with exactly the columns `needed`, in order.
     fn prune(&mut self, mir: Mir, needed: &ColumnSet) -> Mir {
         match mir {
@@ -56,6 +60,8 @@ impl Demand {
                 Mir::Project { input: Box::new(Mir::LocalGet { id, types }), columns: needed.iter().collect() }
             }
             Mir::Let { id, value, body } => {
+                let known = properties::of(&value, self.context.info, &mut self.bindings);
+                self.bindings.insert(id, known);
                 let mut body = self.prune(*body, needed);
                 let used = self.of_bindings.remove(&id).unwrap_or_default();
                 let value = self.prune(*value, &used);
@@ -145,6 +151,20 @@ impl Demand {
         }
     }
 
+    /// The ordinals of the group columns that are kept.
+    fn group_key(&mut self, input: &Mir, group_key: &[usize], needed: &ColumnSet) -> Vec<usize> {
+        let all = || (0..group_key.len()).collect();
+        if !self.context.options.group_key || ColumnSet::range(0..group_key.len()).is_subset(needed) {
+            return all();
+        }
+        let known = properties::of(input, self.context.info, &mut self.bindings);
+        let kept = group_key::shortened(group_key, needed, &known);
+        if kept.len() < group_key.len() {
+            self.context.fired("shorter group keys");
+        }
+        kept
+    }
+
     fn aggregate(
         &mut self,
         input: Mir,
@@ -153,9 +173,13 @@ impl Demand {
         needed: &ColumnSet,
     ) -> Mir {
         let g = group_key.len();
+        let kept_keys = self.group_key(&input, group_key, needed);
+        let group_key: Vec<usize> = kept_keys.iter().map(|&i| group_key[i]).collect();
+        let shift = g - group_key.len();
         let mut kept = Vec::with_capacity(aggregates.len());
         // The place of each needed column in the result.
-        let mut columns: Vec<usize> = needed.iter().filter(|&c| c < g).collect();
+        let place_of_key = |c: usize| kept_keys.iter().position(|&i| i == c);
+        let mut columns: Vec<usize> = needed.iter().filter(|&c| c < g).filter_map(place_of_key).collect();
         for (i, aggregate) in aggregates.into_iter().enumerate() {
             if !needed.contains(g + i) {
                 self.narrowed = true;
@@ -165,7 +189,7 @@ impl Demand {
                 kept.push(aggregate);
                 kept.len() - 1
             });
-            columns.push(g + place);
+            columns.push(g - shift + place);
         }
         let used_by = Mir::unit().aggregate(vec![], kept);
         let mut used: ColumnSet = group_key.iter().copied().collect();
@@ -211,4 +235,51 @@ fn renumber(mir: &mut Mir, id: usize, types: &[headwater_types::DataType], place
         return;
     }
     mir.children_mut().into_iter().for_each(|child| renumber(child, id, types, place));
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::RewriteOptions;
+    use crate::mir::{JoinKind, Mir};
+    use crate::testing::{call, column, equal, get, golden, int, operator};
+    use headwater_expr::AggregateFunction;
+    use headwater_types::DataType;
+
+    const ONLY: RewriteOptions = RewriteOptions { demand: true, ..RewriteOptions::none() };
+
+    #[test]
+    fn golden_plans() {
+        let both = get(1).join(get(2), JoinKind::Inner, vec![]);
+        let join = get(1).join(get(2), JoinKind::Inner, vec![equal(column(&both, 2), column(&both, 4))]);
+        let plain = get(4);
+        let sum = || call(AggregateFunction::Sum, Some(column(&plain, 1)), false, DataType::Int8);
+        let max = || call(AggregateFunction::Max, Some(column(&plain, 0)), false, DataType::Int4);
+        let bound = get(1).aggregate(vec![1, 2, 3], vec![]);
+        let use_of = |columns: Vec<usize>| Mir::LocalGet { id: 1, types: bound.types() }.project(columns);
+        golden(
+            "demand",
+            ONLY,
+            vec![
+                ("a join", join.project(vec![5])),
+                (
+                    "equal aggregates once, others not at all",
+                    get(4).aggregate(vec![], vec![sum(), max(), sum()]).project(vec![0, 2]),
+                ),
+                ("an unused expression", get(4).map(vec![operator("/", int(1), column(&plain, 0))]).project(vec![1])),
+                ("a DISTINCT needs all", get(1).distinct().project(vec![1])),
+                ("a top-k needs all", {
+                    let input = Box::new(get(1));
+                    Mir::TopK { input, group_key: vec![], order_by: vec![], limit: Some(1), offset: 0 }.project(vec![1])
+                }),
+                (
+                    "a binding: what any use needs",
+                    Mir::Let {
+                        id: 1,
+                        value: Box::new(bound.clone()),
+                        body: Box::new(use_of(vec![2]).join(use_of(vec![0]), JoinKind::Inner, vec![])),
+                    },
+                ),
+            ],
+        );
+    }
 }

@@ -69,3 +69,63 @@ fn counted_column(arg: &Scalar) -> Option<(usize, bool)> {
     }
     strip_relabels(result).as_column().map(|column| (column, true))
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::RewriteOptions;
+    use crate::mir::{JoinKind, Mir};
+    use crate::testing::{call, column, equal, get, golden, text};
+    use headwater_expr::{AggregateFunction, Cast, CastContext, Expr, Scalar};
+    use headwater_types::{DataType, Datum};
+
+    const ONLY: RewriteOptions = RewriteOptions { distinct_elimination: true, ..RewriteOptions::none() };
+
+    fn count(arg: Scalar) -> crate::mir::MirAggregate {
+        call(AggregateFunction::Count, Some(arg), true, DataType::Int8)
+    }
+
+    fn when(condition: Scalar, result: Scalar, otherwise: Option<Scalar>) -> Scalar {
+        let null = Expr::Literal(Datum::Null, result.data_type());
+        Expr::Case { branches: vec![(condition, result)], otherwise: Box::new(otherwise.unwrap_or(null)) }
+    }
+
+    fn joined(right: u32, column_of_right: usize) -> Mir {
+        let both = get(1).join(get(right), JoinKind::Inner, vec![]);
+        get(1).join(get(right), JoinKind::Inner, vec![equal(column(&both, 2), column(&both, 4 + column_of_right))])
+    }
+
+    #[test]
+    fn golden_plans() {
+        let events = get(1);
+        let is_click = || equal(column(&events, 3), text("click"));
+        let id = || column(&events, 0);
+        let cast = Expr::Cast(Box::new(id()), Cast { to: DataType::Char(Some(3)), context: CastContext::Explicit });
+        golden(
+            "distinct_elimination",
+            ONLY,
+            vec![
+                ("a key", get(1).aggregate(vec![2], vec![count(id())])),
+                ("a key or NULL", get(1).aggregate(vec![2], vec![count(when(is_click(), id(), None))])),
+                ("no key", get(1).aggregate(vec![2], vec![count(column(&events, 1))])),
+                ("an ELSE", get(1).aggregate(vec![2], vec![count(when(is_click(), id(), Some(text("x"))))])),
+                ("a cast that merges values", get(1).aggregate(vec![2], vec![count(cast)])),
+                (
+                    "joined with a key: still a key",
+                    joined(2, 0).aggregate(vec![2], vec![count(when(is_click(), id(), None))]),
+                ),
+                (
+                    "joined with no key: it repeats",
+                    joined(3, 1).aggregate(vec![2], vec![count(when(is_click(), id(), None))]),
+                ),
+                ("the group makes it a key", joined(3, 1).aggregate(vec![4], vec![count(id())])),
+                (
+                    "a maximum does not care",
+                    get(4).aggregate(
+                        vec![],
+                        vec![call(AggregateFunction::Max, Some(column(&get(4), 0)), true, DataType::Int4)],
+                    ),
+                ),
+            ],
+        );
+    }
+}

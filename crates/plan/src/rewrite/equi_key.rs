@@ -99,3 +99,46 @@ fn place(keys: &mut Vec<Scalar>, arity: usize, key: Scalar) -> usize {
     });
     arity + index
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::RewriteOptions;
+    use crate::mir::JoinKind;
+    use crate::testing::{column, equal, get, golden, operator, text};
+    use headwater_expr::{Cast, CastContext, Expr};
+    use headwater_types::DataType;
+
+    const ONLY: RewriteOptions = RewriteOptions { equi_key: true, ..RewriteOptions::none() };
+
+    #[test]
+    fn golden_plans() {
+        let both = get(1).join(get(2), JoinKind::Inner, vec![]);
+        let concatenated = operator("||", column(&both, 5), text("x"));
+        let computed = equal(column(&both, 2), concatenated);
+        let two = get(4).join(get(4), JoinKind::Inner, vec![]);
+        let sum = equal(operator("+", column(&two, 0), column(&two, 1)), column(&two, 2));
+        let wide = Expr::Cast(Box::new(column(&two, 0)), Cast { to: DataType::Int8, context: CastContext::Implicit });
+        let plain = equal(column(&two, 1), column(&two, 3));
+        golden(
+            "equi_key",
+            ONLY,
+            vec![
+                ("a computed key", get(1).join(get(2), JoinKind::Inner, vec![computed.clone()])),
+                ("of a semi join", get(1).join(get(2), JoinKind::Semi, vec![computed])),
+                ("one that may fail, for want of another", get(4).join(get(4), JoinKind::Inner, vec![sum.clone()])),
+                ("one that may fail, beside another", get(4).join(get(4), JoinKind::Inner, vec![sum, plain])),
+                (
+                    "both sides in one operand",
+                    get(4).join(
+                        get(4),
+                        JoinKind::Inner,
+                        vec![equal(
+                            operator("+", wide, Expr::Literal(headwater_types::Datum::Int8(1), DataType::Int8)),
+                            Expr::Literal(headwater_types::Datum::Int8(1), DataType::Int8),
+                        )],
+                    ),
+                ),
+            ],
+        );
+    }
+}

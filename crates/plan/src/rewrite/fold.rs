@@ -319,3 +319,55 @@ fn coalesce(args: &mut Vec<Scalar>) -> Option<Scalar> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::RewriteOptions;
+    use crate::mir::{JoinKind, Mir};
+    use crate::testing::{column, equal, get, golden, int, operator};
+    use headwater_expr::Expr;
+    use headwater_types::{DataType, Datum};
+
+    const ONLY: RewriteOptions = RewriteOptions { fold: true, ..RewriteOptions::none() };
+
+    #[test]
+    fn golden_plans() {
+        let plain = get(4);
+        let none = || get(4).filter(vec![equal(int(1), int(2))]);
+        let row = || Mir::unit().map(vec![operator("+", int(1), int(1))]);
+        golden(
+            "fold",
+            ONLY,
+            vec![
+                ("arithmetic", get(4).filter(vec![equal(column(&plain, 0), operator("+", int(2), int(3)))])),
+                ("SELECT 1 + 1", row()),
+                ("division by zero waits for a row", Mir::unit().map(vec![operator("/", int(1), int(0))])),
+                ("empty sides", none().join(get(1), JoinKind::Inner, vec![]).project(vec![0])),
+                ("an empty right side", get(1).join(none(), JoinKind::Left, vec![])),
+                ("an anti join with nothing", get(1).join(none(), JoinKind::Anti, vec![])),
+                ("unions", Mir::Union { inputs: vec![none(), get(4)], types: plain.types() }),
+                ("constant rows", Mir::Union { inputs: vec![row(), row(), row()], types: vec![DataType::Int4] }),
+                ("a join with one row", get(4).join(row(), JoinKind::Inner, vec![])),
+                ("an aggregate of nothing is a row", none().aggregate(vec![], vec![])),
+                ("a grouping of nothing is nothing", none().aggregate(vec![0], vec![])),
+                (
+                    "CASE and COALESCE",
+                    get(4).map(vec![
+                        Expr::Case {
+                            branches: vec![(equal(int(1), int(2)), int(7)), (equal(int(1), int(1)), column(&plain, 1))],
+                            otherwise: Box::new(int(8)),
+                        },
+                        Expr::Coalesce(vec![Expr::Literal(Datum::Null, DataType::Int4), int(3), column(&plain, 0)]),
+                    ]),
+                ),
+                (
+                    "AND and OR",
+                    get(4).filter(vec![Expr::Or(vec![
+                        equal(int(1), int(2)),
+                        Expr::And(vec![equal(int(1), int(1)), equal(column(&plain, 0), int(1))]),
+                    ])]),
+                ),
+            ],
+        );
+    }
+}

@@ -71,3 +71,30 @@ fn is_cheap(mir: &Mir) -> bool {
         _ => false,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::RewriteOptions;
+    use crate::mir::{JoinKind, Mir};
+    use crate::testing::{get, golden};
+
+    const ONLY: RewriteOptions = RewriteOptions { inline_let: true, ..RewriteOptions::none() };
+
+    #[test]
+    fn golden_plans() {
+        let bound = |value: Mir, uses: usize| {
+            let get = Mir::LocalGet { id: 1, types: value.types() };
+            let body = (1..uses).fold(get.clone(), |all, _| all.join(get.clone(), JoinKind::Inner, vec![]));
+            Mir::Let { id: 1, value: Box::new(value), body: Box::new(body) }
+        };
+        golden(
+            "inline_let",
+            ONLY,
+            vec![
+                ("used once", bound(get(4).distinct(), 1)),
+                ("used twice", bound(get(4).distinct(), 2)),
+                ("cheap", bound(get(4).project(vec![1]), 2)),
+            ],
+        );
+    }
+}

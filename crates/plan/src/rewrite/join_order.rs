@@ -23,6 +23,9 @@ use headwater_expr::registry::FunctionRef;
 /// Joins of more inputs keep the order they are written in, but for cross joins: looking at all pairs is cubic.
 const INPUTS_ORDERED_MAX: usize = 16;
 
+/// Among more conditions than these, equal ones are not looked for: the search is quadratic.
+const CONDITIONS_SOUGHT_MAX: usize = 64;
+
 pub(super) fn rewrite(mir: Mir, context: &mut Context<'_>) -> Mir {
     if !is_join_tree(&mir) {
         let mut mir = mir;
@@ -113,7 +116,7 @@ impl Tree {
     fn add_conditions(&mut self, conditions: Vec<Scalar>, columns: &[usize]) {
         for condition in conditions {
             let condition = condition.remap(&mut |c| columns[c]);
-            if !self.conditions.contains(&condition) {
+            if self.conditions.len() > CONDITIONS_SOUGHT_MAX || !self.conditions.contains(&condition) {
                 self.conditions.push(condition);
             }
         }
@@ -313,4 +316,59 @@ fn merge(a: Component, b: Component, classes: &[Class], edges: &mut [Edge], fall
     let rows_unfiltered = a.rows_unfiltered.max(b.rows_unfiltered);
     let rows = if keyed { a.rows * b.rows / rows_unfiltered.max(1.0) } else { a.rows * b.rows };
     Component { mir: a.mir.join(b.mir, JoinKind::Inner, on), columns, inputs, rows, rows_unfiltered }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::RewriteOptions;
+    use crate::mir::{JoinKind, Mir};
+    use crate::testing::{column, equal, fallible, get, golden, operator, text};
+
+    const ONLY: RewriteOptions = RewriteOptions { join_order: true, ..RewriteOptions::none() };
+
+    fn comma_joins(ids: &[u32]) -> Mir {
+        ids.iter().map(|&id| get(id)).fold(Mir::unit(), |all, next| all.join(next, JoinKind::Inner, vec![]))
+    }
+
+    #[test]
+    fn golden_plans() {
+        // events(0..4), campaigns(4..7), variants(7..10)
+        let three = comma_joins(&[1, 2, 3]);
+        let campaigns = equal(column(&three, 2), column(&three, 4));
+        let variants = equal(column(&three, 2), column(&three, 8));
+        let kind = equal(column(&three, 6), text("ab_test"));
+        let two = comma_joins(&[4, 4]);
+        let bridged = comma_joins(&[1, 3, 2]);
+        golden(
+            "join_order",
+            ONLY,
+            vec![
+                (
+                    "dimensions first, by transitive equality",
+                    three.clone().filter(vec![campaigns.clone(), variants.clone(), kind]),
+                ),
+                (
+                    "no cross join if it can be helped",
+                    bridged.clone().filter(vec![
+                        equal(column(&bridged, 2), column(&bridged, 7)),
+                        equal(column(&bridged, 5), column(&bridged, 7)),
+                    ]),
+                ),
+                (
+                    "what may fail is applied last",
+                    three.clone().filter(vec![campaigns.clone(), variants, fallible(&three, 1)]),
+                ),
+                (
+                    "unless nothing else connects",
+                    two.clone().filter(vec![equal(operator("+", column(&two, 0), column(&two, 1)), column(&two, 2))]),
+                ),
+                ("a cross join that cannot be helped", three.filter(vec![campaigns])),
+                ("an outer join is one input", {
+                    let left = get(1).join(get(2), JoinKind::Left, vec![]);
+                    let all = left.clone().join(get(3), JoinKind::Inner, vec![]);
+                    left.join(get(3), JoinKind::Inner, vec![equal(column(&all, 2), column(&all, 8))])
+                }),
+            ],
+        );
+    }
 }

@@ -10,6 +10,7 @@ mod equi_key;
 pub(crate) use equi_key::crossing;
 mod estimate;
 mod fold;
+mod group_key;
 mod inline_let;
 mod join_order;
 mod nullability;
@@ -73,6 +74,8 @@ rewrites! {
     nullability, "null tests";
     /// Join conditions over expressions become join keys.
     equi_key, "join keys of expressions";
+    /// Rows are grouped by no column that the others determine, where nobody asks for it.
+    group_key, "shorter group keys";
     /// Only columns that are used are carried.
     demand, "projection pushdown";
 }
@@ -155,11 +158,11 @@ fn visit_with_keys(
     }
     let inputs: Vec<_> =
         mir.children_mut().into_iter().map(|input| visit_with_keys(input, context, bindings)).collect();
-    if context.options.nullability {
-        nullability::apply(mir, &inputs, context);
-    }
     if context.options.distinct_elimination {
         distinct_elimination::apply(mir, &inputs, context);
+    }
+    if context.options.nullability {
+        nullability::apply(mir, &inputs, context);
     }
     if context.options.redundant_distinct && redundant_distinct::apply(mir, &inputs, context) {
         // The operator is gone: its input, perhaps projected, is what remains.

@@ -89,3 +89,38 @@ fn count_star(aggregate: &mut MirAggregate, not_null: &ColumnSet) -> bool {
     aggregate.args.clear();
     true
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::RewriteOptions;
+    use crate::testing::{call, column, equal, get, golden, text};
+    use headwater_expr::{AggregateFunction, Expr};
+    use headwater_types::{DataType, Datum};
+
+    const ONLY: RewriteOptions = RewriteOptions { nullability: true, fold: true, ..RewriteOptions::none() };
+
+    #[test]
+    fn golden_plans() {
+        let events = get(1);
+        let is_null = |c| Expr::IsNull(Box::new(column(&events, c)));
+        let count = |arg| call(AggregateFunction::Count, Some(arg), false, DataType::Int8);
+        let clicks = |c| Expr::Case {
+            branches: vec![(equal(column(&events, 3), text("click")), column(&events, c))],
+            otherwise: Box::new(Expr::Literal(Datum::Null, DataType::Text)),
+        };
+        golden(
+            "nullability",
+            ONLY,
+            vec![
+                ("a key", get(1).filter(vec![is_null(0)])),
+                ("another column", get(1).filter(vec![is_null(2)])),
+                (
+                    "a column that a filter needs",
+                    get(1).filter(vec![equal(column(&events, 2), text("c"))]).filter(vec![is_null(2)]),
+                ),
+                ("counts", get(1).aggregate(vec![], vec![count(column(&events, 0)), count(column(&events, 2))])),
+                ("counts of a CASE", get(1).aggregate(vec![], vec![count(clicks(0)), count(clicks(2))])),
+            ],
+        );
+    }
+}

@@ -21,3 +21,41 @@ pub(super) fn simplified(kind: JoinKind, not_null: &ColumnSet, l: usize, r: usiz
         (kind, ..) => kind,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::RewriteOptions;
+    use crate::mir::{JoinKind, Mir};
+    use crate::testing::{column, equal, get, golden, text};
+    use headwater_expr::Expr;
+
+    const ONLY: RewriteOptions = RewriteOptions { pushdown: true, outer_to_inner: true, ..RewriteOptions::none() };
+
+    fn join(kind: JoinKind) -> Mir {
+        let both = get(1).join(get(2), JoinKind::Inner, vec![]);
+        get(1).join(get(2), kind, vec![equal(column(&both, 2), column(&both, 4))])
+    }
+
+    #[test]
+    fn golden_plans() {
+        let both = join(JoinKind::Left);
+        let name = equal(column(&both, 5), text("x"));
+        let is_null = Expr::IsNull(Box::new(column(&both, 4)));
+        let third = both.clone().join(get(3), JoinKind::Inner, vec![]);
+        golden(
+            "outer_to_inner",
+            ONLY,
+            vec![
+                ("a condition that NULL does not meet", both.clone().filter(vec![name.clone()])),
+                ("a condition that NULL meets", both.clone().filter(vec![is_null.clone()])),
+                ("one of two", both.clone().filter(vec![Expr::Or(vec![name.clone(), is_null])])),
+                (
+                    "a join above",
+                    both.clone().join(get(3), JoinKind::Inner, vec![equal(column(&third, 4), column(&third, 8))]),
+                ),
+                ("full to right", join(JoinKind::Full).filter(vec![name])),
+                ("full to inner", join(JoinKind::Full).filter(vec![equal(column(&both, 0), column(&both, 5))])),
+            ],
+        );
+    }
+}

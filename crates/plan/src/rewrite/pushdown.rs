@@ -18,6 +18,11 @@ use crate::mir::{JoinKind, Mir};
 use crate::scalars::{Equation, columns_of, flatten_and, is_movable, null_rejected, respects_equality, uses_only};
 use headwater_expr::{Expr, Scalar};
 
+const NAME: &str = "predicate pushdown";
+
+/// Among more conjuncts than these, equal ones are not looked for: the search is quadratic.
+const CONJUNCTS_SOUGHT_MAX: usize = 64;
+
 pub(super) fn rewrite(mir: Mir, context: &mut Context<'_>) -> Mir {
     Pushdown { context }.push(mir, vec![], &ColumnSet::new())
 }
@@ -49,6 +54,9 @@ impl Pushdown<'_, '_> {
                 };
                 let (below, above): (Vec<_>, Vec<_>) =
                     predicates.into_iter().partition(|p| uses_only(p, |c| column(c).is_some()));
+                if !below.is_empty() {
+                    self.context.fired(NAME);
+                }
                 let below = below.into_iter().map(|p| p.remap(&mut |c| column(c).unwrap_or(c))).collect();
                 let not_null = not_null.iter().filter_map(column).collect();
                 let below_any = self.push(*input, below, &not_null);
@@ -112,7 +120,7 @@ impl Pushdown<'_, '_> {
         let (below, above): (Vec<_>, Vec<_>) =
             predicates.into_iter().partition(|p| grouped && uses_only(p, &mut inside) && respects_equality(p));
         if !below.is_empty() {
-            self.context.fired("predicate pushdown");
+            self.context.fired(NAME);
         }
         (below, above)
     }
@@ -126,12 +134,9 @@ impl Pushdown<'_, '_> {
             not_null.union_with(&null_rejected(&conjunct));
             if !is_movable(&conjunct) {
                 fallible.push(conjunct);
-            } else if !all.contains(&conjunct) {
+            } else if all.len() > CONJUNCTS_SOUGHT_MAX || !all.contains(&conjunct) {
                 all.push(conjunct);
             }
-        }
-        if !all.is_empty() && !matches!(input, Mir::Get { .. } | Mir::Constant { .. } | Mir::LocalGet { .. }) {
-            self.context.fired("predicate pushdown");
         }
         self.push(input, all, &not_null).filter(fallible)
     }
@@ -157,6 +162,9 @@ impl Pushdown<'_, '_> {
         let mut conjuncts = Vec::with_capacity(on.len());
         on.into_iter().for_each(|p| flatten_and(p, &mut conjuncts));
         if kind == JoinKind::Inner {
+            if !predicates.is_empty() {
+                self.context.fired(NAME);
+            }
             predicates.into_iter().for_each(|p| flatten_and(p, &mut conjuncts));
             predicates = vec![];
             infer_constants(&mut conjuncts);
@@ -194,7 +202,7 @@ impl Pushdown<'_, '_> {
             }
         }
         if !to_left.is_empty() || !to_right.is_empty() {
-            self.context.fired("predicate pushdown");
+            self.context.fired(NAME);
         }
         let left_not_null = match kind {
             JoinKind::Inner | JoinKind::Semi => {
@@ -257,5 +265,67 @@ fn infer_constants(conjuncts: &mut Vec<Scalar>) {
             constants.push((other.index, inferred.clone()));
             conjuncts.push(inferred.into_scalar());
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::RewriteOptions;
+    use crate::mir::{JoinKind, Mir};
+    use crate::testing::{column, equal, fallible, get, golden, int, operator, text};
+    use headwater_expr::Expr;
+
+    const ONLY: RewriteOptions = RewriteOptions { pushdown: true, ..RewriteOptions::none() };
+
+    fn comma_join() -> Mir {
+        get(1).join(get(2), JoinKind::Inner, vec![])
+    }
+
+    fn left_join() -> Mir {
+        let both = comma_join();
+        get(1).join(
+            get(2),
+            JoinKind::Left,
+            vec![equal(column(&both, 2), column(&both, 4)), equal(column(&both, 6), text("x"))],
+        )
+    }
+
+    #[test]
+    fn golden_plans() {
+        let both = comma_join();
+        let key = equal(column(&both, 2), column(&both, 4));
+        let kind = equal(column(&both, 6), text("ab_test"));
+        let grouped = get(1).aggregate(vec![1], vec![]);
+        let plain = get(4);
+        let mapped = plain.clone().map(vec![operator("+", column(&plain, 0), int(1))]);
+        golden(
+            "pushdown",
+            ONLY,
+            vec![
+                ("a comma join with conditions", comma_join().filter(vec![key.clone(), kind.clone()])),
+                ("a constant crosses an equality", comma_join().filter(vec![key, equal(column(&both, 2), text("c1"))])),
+                ("below a grouping", grouped.clone().filter(vec![operator(">", column(&grouped, 0), int(5))])),
+                ("not on what is computed", mapped.clone().filter(vec![equal(column(&mapped, 2), int(5))])),
+                ("on what is not", mapped.clone().filter(vec![equal(column(&mapped, 0), int(5))])),
+                ("left join: its condition on the right side", left_join()),
+                (
+                    "left join: conditions above stay above, of the right side",
+                    left_join()
+                        .filter(vec![Expr::IsNull(Box::new(column(&both, 4))), equal(column(&both, 3), text("x"))]),
+                ),
+                ("what may fail does not pass a join", comma_join().filter(vec![fallible(&both, 1), kind])),
+                (
+                    "not below a top-k",
+                    Mir::TopK {
+                        input: Box::new(plain.clone()),
+                        group_key: vec![0],
+                        order_by: vec![],
+                        limit: Some(1),
+                        offset: 0,
+                    }
+                    .filter(vec![equal(column(&plain, 0), int(1)), equal(column(&plain, 1), int(2))]),
+                ),
+            ],
+        );
     }
 }

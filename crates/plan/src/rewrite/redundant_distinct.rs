@@ -31,3 +31,30 @@ pub(super) fn apply(mir: &mut Mir, inputs: &[Properties], context: &mut Context<
     context.fired("redundant distinct");
     true
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::RewriteOptions;
+    use crate::mir::Mir;
+    use crate::testing::{get, golden};
+
+    const ONLY: RewriteOptions = RewriteOptions { redundant_distinct: true, ..RewriteOptions::none() };
+
+    #[test]
+    fn golden_plans() {
+        let one = |input: Mir, key| Mir::AtMostOne { input: Box::new(input), key };
+        golden(
+            "redundant_distinct",
+            ONLY,
+            vec![
+                ("of a key", get(1).project(vec![0, 1]).distinct()),
+                ("of no key", get(1).project(vec![1, 2]).distinct()),
+                ("of a grouping", get(1).aggregate(vec![1], vec![]).distinct()),
+                ("a grouping by a key", get(1).aggregate(vec![2, 0], vec![])),
+                ("one row per key", one(get(1), vec![0, 2])),
+                ("one row per something else", one(get(1), vec![2])),
+                ("a whole aggregate is one row", one(get(1).aggregate(vec![], vec![]), vec![])),
+            ],
+        );
+    }
+}
