@@ -55,7 +55,10 @@ impl Session {
     /// Ends the block; whether it was undone although COMMIT was asked for.
     fn end_block(&mut self, commit: bool, chain: bool) -> Result<bool> {
         let in_block = self.transaction.as_ref().is_some_and(|transaction| transaction.scope == Scope::Block);
-        if !in_block {
+        if !in_block && chain {
+            let what = if commit { "COMMIT" } else { "ROLLBACK" };
+            self.require_block(&format!("{what} AND CHAIN"))?;
+        } else if !in_block {
             self.notice("WARNING", SqlState::NoActiveSqlTransaction, "there is no transaction in progress");
         }
         let modes = self.transaction.as_ref().map(|t| (t.read_only, t.repeatable));

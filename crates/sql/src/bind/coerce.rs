@@ -14,15 +14,15 @@ fn is_relabel(from: &DataType, to: &DataType) -> bool {
 }
 
 impl Binder<'_> {
-    /// The value of an untyped literal as `to`.
-    fn literal(&self, text: &str, to: &DataType, context: CastContext) -> Result<Datum> {
+    /// The value of an untyped literal as `to`. Its text has a position, the type's length or precision has none.
+    pub(super) fn literal(&self, text: &str, to: &DataType, context: CastContext, pos: Pos) -> Result<Datum> {
         let base = to.without_modifier();
         let value = match &base {
             DataType::Text | DataType::Varchar(_) => Datum::text(text),
-            DataType::Reg(kind) => Datum::Oid(self.reg_oid(*kind, text)?),
+            DataType::Reg(kind) => Datum::Oid(self.reg_oid(*kind, text).map_err(|e| at(e, pos))?),
             _ => {
                 let context = TextContext { settings: self.settings, now_micros: self.now_micros };
-                parse_text(text, &base, &context)?
+                parse_text(text, &base, &context).map_err(|e| at(e, pos))?
             }
         };
         if base == *to { Ok(value) } else { apply_typmod(value, to, context == CastContext::Explicit) }
@@ -37,7 +37,7 @@ impl Binder<'_> {
         match scalar {
             Expr::Literal(Datum::Null, DataType::Unknown) => Ok(Some(Expr::Literal(Datum::Null, to.clone()))),
             Expr::Literal(Datum::Text(text), DataType::Unknown) => {
-                let value = self.literal(text, to, context).map_err(|e| at(e, pos))?;
+                let value = self.literal(text, to, context, pos)?;
                 Ok(Some(Expr::Literal(value, to.clone())))
             }
             Expr::Leaf(HirLeaf::Parameter { index, data_type: DataType::Unknown }) => {

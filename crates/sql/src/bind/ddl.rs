@@ -48,14 +48,14 @@ impl Draft<'_> {
         })
     }
 
-    fn ordinals(&self, names: &[Ident]) -> Result<Vec<usize>> {
+    fn ordinals(&self, names: &[Ident], constraint: &str) -> Result<Vec<usize>> {
         let mut ordinals = Vec::with_capacity(names.len());
         for name in names {
             let ordinal = self.column(name)?;
             if ordinals.contains(&ordinal) {
                 return Err(error(
                     SqlState::DuplicateColumn,
-                    format!("column \"{}\" appears twice in key constraint", name.name),
+                    format!("column \"{}\" appears twice in {constraint} constraint", name.name),
                     name.pos,
                 ));
             }
@@ -303,7 +303,7 @@ impl Binder<'_> {
                 columns[0].pos,
             ));
         }
-        let ordinals = draft.ordinals(columns)?;
+        let ordinals = draft.ordinals(columns, "primary key")?;
         for ordinal in &ordinals {
             draft.columns[*ordinal].not_null = true;
         }
@@ -313,7 +313,7 @@ impl Binder<'_> {
     }
 
     fn unique_key(&self, draft: &mut Draft<'_>, name: Option<&Ident>, columns: &[Ident]) -> Result<()> {
-        let ordinals = draft.ordinals(columns)?;
+        let ordinals = draft.ordinals(columns, "unique")?;
         let base = format!("{}_{}", draft.name, draft.joined_names(&ordinals));
         let name = self.constraint_name(draft, name, &base, "key")?;
         draft.unique.push(NewKey { name, columns: ordinals });
@@ -342,14 +342,14 @@ impl Binder<'_> {
         table: &Name,
         referenced: &[Ident],
     ) -> Result<()> {
-        let ordinals = draft.ordinals(columns)?;
+        let ordinals = draft.ordinals(columns, "foreign key")?;
         let (schema, last) = self.split_name(table)?;
         let own = last == draft.name && schema.is_none_or(|schema| schema == draft.schema);
         let (id, referenced_columns) = if own {
             let ordinals = match (referenced, &draft.primary_key) {
                 ([], Some(key)) => key.columns.clone(),
                 ([], None) => return Err(no_primary_key(last)),
-                (names, _) => draft.ordinals(names)?,
+                (names, _) => draft.ordinals(names, "foreign key")?,
             };
             (None, ordinals)
         } else {

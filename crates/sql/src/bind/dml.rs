@@ -289,8 +289,14 @@ impl Binder<'_> {
         let target = match &clause.target {
             None => None,
             Some(ConflictTarget::Columns(names)) => {
-                let mut ordinals =
-                    names.iter().map(|name| self.table_column(table, name)).collect::<Result<Vec<_>>>()?;
+                let column = |name: &Ident| {
+                    let found = table.visible_columns().find(|(_, column)| column.name == name.name);
+                    found.map(|(ordinal, _)| ordinal).ok_or_else(|| {
+                        let message = format!("column \"{}\" does not exist", name.name);
+                        error(SqlState::UndefinedColumn, message, name.pos)
+                    })
+                };
+                let mut ordinals = names.iter().map(column).collect::<Result<Vec<_>>>()?;
                 ordinals.sort_unstable();
                 ordinals.dedup();
                 let keys = (!table.hidden_key).then_some(&table.primary_key).into_iter();

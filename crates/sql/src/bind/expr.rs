@@ -167,6 +167,10 @@ impl Binder<'_> {
                         .collect::<Result<_>>()?;
                     return Ok(Expr::Array(items, (**element).clone()));
                 }
+                if let (ExprKind::Number(digits), DataType::Float4 | DataType::Float8) = (&inner.kind, &to) {
+                    // A float reaches further than a numeric.
+                    return Ok(Expr::Literal(self.literal(digits, &to, CastContext::Explicit, inner.start)?, to));
+                }
                 let scalar = self.expr(inner, context)?;
                 let untyped = scalar.data_type() == DataType::Unknown;
                 self.coerce_as(scalar, &to, CastContext::Explicit, if untyped { inner.start } else { pos })

@@ -243,7 +243,12 @@ impl Parser<'_> {
         };
         let from = if self.accept("from") { self.list(Self::joined_items)? } else { vec![] };
         let filter = if self.accept("where") { Some(self.expr()?) } else { None };
-        let group_by = if self.accept_all(&["group", "by"]) { Some(self.group_by()?) } else { None };
+        let group_by = if self.accept("group") {
+            self.expect("by")?;
+            Some(self.group_by()?)
+        } else {
+            None
+        };
         let having = if self.accept("having") { Some(self.expr()?) } else { None };
         let mut window = None;
         if self.is_word("window") {
