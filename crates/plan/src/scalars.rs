@@ -76,8 +76,7 @@ pub(crate) fn equal_is_identical(data_type: &DataType) -> bool {
         | DataType::Float8
         | DataType::Interval
         | DataType::Char(_)
-        | DataType::Jsonb
-        | DataType::Json => false,
+        | DataType::Jsonb => false,
         DataType::Array(element) => equal_is_identical(element),
         _ => true,
     }

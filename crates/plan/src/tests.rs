@@ -5,7 +5,7 @@ use crate::lir::{Operator, Plan};
 use crate::testing::{Tables, call, equal, int, operator};
 use crate::{PlanOptions, QUERY_DEPTH_MAX, RewriteOptions, explain, plan_query, plan_view, query_relation, rewrite};
 use headwater_expr::registry::resolve_function;
-use headwater_expr::{AggregateFunction, Expr};
+use headwater_expr::{AggregateFunction, Cast, CastContext, Expr};
 use headwater_types::{DataType, Datum, Field, RelationId, SqlState};
 
 fn get(id: u32) -> HirRelation {
@@ -233,4 +233,22 @@ fn equal_parts_of_a_plan_are_one_node() {
     let plan = plan(HirRelation::Union(vec![grouped(), grouped()])).expect("is supported");
     let reduces = plan.nodes.iter().filter(|node| matches!(node.operator, Operator::Reduce(_))).count();
     assert_eq!(reduces, 1);
+}
+
+#[test]
+fn equal_numbers_that_are_not_identical_are_told_apart() {
+    // (SELECT x::text) for x in 1.0, 1.00; but a comparison does not mind.
+    let numeric = || column(1, 0, DataType::Numeric(None));
+    let numbers = || HirRelation::Constant { rows: vec![], types: vec![DataType::Numeric(None), DataType::Int4] };
+    let tables = Tables::marketing();
+    let lowered = |inner: HirRelation, data_type: DataType| {
+        let leaf = HirLeaf::ScalarSubquery(Box::new(inner), data_type);
+        let (mir, _) = query_relation(&query(map(numbers(), vec![Expr::Leaf(leaf)])), &tables).expect("is supported");
+        explain::mir_text(&mir, &tables)
+    };
+    let text = Cast { to: DataType::Text, context: CastContext::Explicit };
+    let shown = lowered(map(unit(), vec![Expr::Cast(Box::new(numeric()), text)]), DataType::Text);
+    assert_eq!(shown.matches("IS NOT DISTINCT FROM").count(), 2, "{shown}");
+    let shown = lowered(map(unit(), vec![equal(numeric(), numeric())]), DataType::Bool);
+    assert_eq!(shown.matches("IS NOT DISTINCT FROM").count(), 1, "{shown}");
 }

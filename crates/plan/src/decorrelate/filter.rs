@@ -13,7 +13,7 @@
 
 use super::pull_up::{Pulled, pull_up};
 use super::scalar::{has_subquery, leaf_column};
-use super::{Lowerer, Outer, Scope};
+use super::{Lowerer, Outer, Scope, free};
 use crate::hir::{HirLeaf, HirRelation, HirScalar};
 use crate::mir::{JoinKind, Mir};
 use crate::properties;
@@ -142,7 +142,7 @@ impl Lowerer<'_> {
     fn general_semi_join(&mut self, input: Mir, quantified: &Quantified<'_>, scope: &Scope) -> Result<Mir> {
         let mut free = self.free_of(quantified.relation, scope);
         if let Some(predicate) = quantified.predicate {
-            free.extend(self.free_in_subquery(predicate, scope));
+            free::merge(&mut free, self.free_in_subquery(predicate, scope));
         }
         let arity = input.arity();
         let applied = self.apply_to(input, &free, scope, &[])?;
@@ -159,10 +159,10 @@ impl Lowerer<'_> {
                 self.filter(rows, vec![predicate.clone()], &inner)?
             };
         }
-        let on = applied.on(arity);
+        let on = applied.on(applied.input.arity());
         let kind = if quantified.negated { JoinKind::Anti } else { JoinKind::Semi };
         let joined = applied.input.clone().join(rows.project((0..k).collect()), kind, on);
-        Ok(applied.bind(joined))
+        Ok(applied.bind(joined.project((0..arity).collect())))
     }
 }
 

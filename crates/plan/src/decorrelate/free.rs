@@ -4,11 +4,20 @@
 //! scope `d − l`; level 0 is the operator's own input.
 
 use crate::hir::{HirAggregate, HirLeaf, HirRelation, HirScalar};
-use headwater_types::DataType;
+use headwater_expr::Expr;
+use headwater_expr::registry::Kernel;
 use std::collections::{BTreeMap, HashMap};
 
-/// Columns of enclosing scopes, `(scope, column)`, with their types.
-pub(super) type Free = BTreeMap<(usize, usize), DataType>;
+/// Columns of enclosing scopes, by `(scope, column)`; and whether equal values that are not identical (1.0 and 1.00) must
+/// be told apart, the column being used for more than comparisons.
+pub(super) type Free = BTreeMap<(usize, usize), bool>;
+
+/// Adds the uses of `more` to those of `free`.
+pub(super) fn merge(free: &mut Free, more: Free) {
+    for (column, by_identity) in more {
+        *free.entry(column).or_default() |= by_identity;
+    }
+}
 
 /// The columns that a common table expression needs from outside, by its id.
 pub(super) type CteFree = HashMap<usize, Free>;
@@ -36,11 +45,28 @@ pub(super) fn of_scalar(scalar: &HirScalar, depth: usize, base: usize, ctes: &Ct
 
 impl FreeColumns<'_> {
     fn scalar(&mut self, scalar: &HirScalar, depth: usize) {
-        scalar.for_each_leaf(&mut |leaf| match leaf {
+        let compares = match scalar {
+            Expr::Call { function, .. } => matches!(function.0.kernel, Kernel::Compare(_)),
+            Expr::IsNull(_) | Expr::IsNotDistinct(..) => true,
+            _ => false,
+        };
+        if let Expr::Leaf(leaf) = scalar {
+            return self.leaf(leaf, depth, true);
+        }
+        for operand in scalar.children() {
+            match operand {
+                Expr::Leaf(leaf) => self.leaf(leaf, depth, !compares),
+                operand => self.scalar(operand, depth),
+            }
+        }
+    }
+
+    fn leaf(&mut self, leaf: &HirLeaf, depth: usize, by_identity: bool) {
+        match leaf {
             HirLeaf::Column { level: 0, .. } | HirLeaf::Parameter { .. } => {}
-            HirLeaf::Column { level, index, data_type } => {
-                if let Some(scope) = depth.checked_sub(*level).filter(|&scope| scope < self.base) {
-                    self.found.insert((scope, *index), data_type.clone());
+            HirLeaf::Column { level, index, .. } => {
+                if let Some(scope) = depth.checked_sub(*level) {
+                    self.found((scope, *index), by_identity);
                 }
             }
             HirLeaf::Exists(relation) | HirLeaf::ScalarSubquery(relation, _) => self.subquery(relation, depth),
@@ -49,7 +75,13 @@ impl FreeColumns<'_> {
                 self.subquery(relation, depth);
                 self.inner_scalar(predicate, depth);
             }
-        });
+        }
+    }
+
+    fn found(&mut self, column: (usize, usize), by_identity: bool) {
+        if column.0 < self.base {
+            *self.found.entry(column).or_default() |= by_identity;
+        }
     }
 
     /// The operator's own input is the scope `depth` of what is inside a subquery.
@@ -70,9 +102,8 @@ impl FreeColumns<'_> {
         match relation {
             HirRelation::Constant { .. } | HirRelation::Get { .. } => {}
             HirRelation::LocalGet { id, .. } => {
-                if let Some(free) = self.ctes.get(id) {
-                    let outer = free.iter().filter(|((scope, _), _)| *scope < self.base);
-                    self.found.extend(outer.map(|(column, data_type)| (*column, data_type.clone())));
+                for (column, by_identity) in self.ctes.get(id).into_iter().flatten() {
+                    self.found(*column, *by_identity);
                 }
             }
             HirRelation::Let { value, body, .. } => {

@@ -141,7 +141,8 @@ impl Lowerer<'_> {
             let used = free::of_scalar(&scalar, depth, depth + 1, ctes);
             let all = |left: bool| used.keys().all(|&(at, c)| at < depth || places(c).0 == left);
             let on_left = all(true);
-            if !on_left && !(all(false) && used.keys().all(|&(at, _)| at == depth)) {
+            let on_right = all(false) && used.keys().all(|&(at, _)| at == depth);
+            if !on_left && !on_right {
                 return Err(SqlError::unsupported("a subquery over both sides of an outer join in its condition"));
             }
             let index = l + r + subqueries.len();
@@ -208,8 +209,9 @@ impl Lowerer<'_> {
         let applied = self.apply_to(left, &free, &left_scope, &[])?;
         let k = applied.columns.len();
         let rows = self.relation(right, applied.outer.clone(), depth + 1)?;
-        let mut conditions = applied.on(m + l);
-        let both: Vec<usize> = (0..m + l).chain(m + l + k..m + l + k + r).collect();
+        let wide = applied.input.arity();
+        let mut conditions = applied.on(wide);
+        let both: Vec<usize> = (0..m + l).chain(wide + k..wide + k + r).collect();
         if join_kind == JoinKind::Inner {
             let joined = applied.input.clone().join(rows, join_kind, conditions).project(both);
             let joined = applied.bind(joined);
@@ -218,7 +220,7 @@ impl Lowerer<'_> {
         if has_subquery(on) {
             return Err(SqlError::unsupported("a subquery in the condition of a lateral left join"));
         }
-        let shifted = Scope { own: (m..m + l).chain(m + l + k..m + l + k + r).collect(), ..scope };
+        let shifted = Scope { own: (m..m + l).chain(wide + k..wide + k + r).collect(), ..scope };
         flatten_and(self.scalar(on, &mut Mir::unit(), &shifted, &[])?, &mut conditions);
         let joined = applied.input.clone().join(rows, join_kind, conditions).project(both);
         Ok(applied.bind(joined))

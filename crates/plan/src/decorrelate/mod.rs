@@ -285,16 +285,15 @@ impl Lowerer<'_> {
     ) -> Result<Mir> {
         let free = free::of_relation(value, depth, depth, &self.cte_free);
         let value_outer = if free.is_empty() { Outer::unit() } else { outer.clone() };
-        let columns = value_outer.columns.clone();
+        let (columns, types) = (value_outer.columns.clone(), value_outer.types.clone());
         let value = self.relation(value, value_outer, depth)?;
         let id = self.bind(&value);
-        let mut outer_columns = vec![(usize::MAX, 0); columns.len()];
+        let mut outer_columns = vec![(usize::MAX, 0); types.len()];
         for (&column, &position) in &columns {
             outer_columns[position] = column;
         }
-        // A CTE needs from outside all that it is joined on.
-        let needed: Free =
-            columns.keys().map(|&column| (column, outer.types[outer.columns[&column]].clone())).collect();
+        // A CTE needs from outside all that it is joined on; and that is keys already, told apart as need be.
+        let needed: Free = columns.keys().map(|&column| (column, false)).collect();
         self.cte_free.insert(hir_id, needed);
         self.ctes.insert(hir_id, Cte { id, outer: outer_columns, types: value.types() });
         let body = self.relation(body, outer, depth)?;

@@ -15,9 +15,12 @@
 use super::{Lowerer, Outer, Scope, free};
 use crate::hir::{HirLeaf, HirRelation, HirScalar};
 use crate::mir::{JoinKind, Mir, MirAggregate};
-use crate::scalars::{bool_literal, coalesce, columns_of, is_equality, is_never_null, null_literal, null_safe_equal};
-use crate::{properties, scalars};
-use headwater_expr::{Aggregate, AggregateFunction, ColumnOrder, Expr, Scalar};
+use crate::properties;
+use crate::scalars::{
+    bool_literal, coalesce, columns_of, equal_is_identical, is_equality, is_movable, is_never_null, null_literal,
+    null_safe_equal,
+};
+use headwater_expr::{Aggregate, AggregateFunction, Cast, CastContext, ColumnOrder, Expr, Scalar};
 use headwater_types::{ArrayDatum, DataType, Datum, Result, SqlError};
 use std::sync::Arc;
 
@@ -31,12 +34,19 @@ pub(super) struct Applied {
     pub(super) columns: Vec<(usize, DataType)>,
     /// What the subquery is applied to.
     pub(super) outer: Outer,
-    /// The input, to be joined with the result.
+    /// The input, to be joined with the result. Columns may have been appended to it.
     pub(super) input: Mir,
 }
 
+/// Added to a column's ordinal: its text, as a key beside it.
+const TEXT_OF: usize = 1 << 62;
+
+fn text_of(column: Scalar) -> Scalar {
+    Expr::Cast(Box::new(column), Cast { to: DataType::Text, context: CastContext::Explicit })
+}
+
 impl Applied {
-    /// The join condition between the input, of `arity` columns, and a relation that starts with the keys.
+    /// The join condition between the input, of `arity` columns by now, and a relation that starts with the keys.
     pub(super) fn on(&self, arity: usize) -> Vec<Scalar> {
         self.columns.iter().enumerate().map(|(i, (c, data_type))| null_safe_equal(*c, arity + i, data_type)).collect()
     }
@@ -63,18 +73,29 @@ impl Lowerer<'_> {
         if free.is_empty() && guard.is_empty() {
             return Ok(Applied { binding: None, keys: None, columns: vec![], outer: Outer::unit(), input });
         }
-        let types = input.types();
-        let id = self.bind(&input);
-        let get = Mir::LocalGet { id, types: types.clone() };
         let mut outer = Outer::unit();
         let mut columns = Vec::with_capacity(free.len());
-        for (&(at, index), data_type) in free {
+        let mut add = |column: (usize, usize), position: usize, data_type: DataType| {
+            outer.columns.insert(column, columns.len());
+            outer.types.push(data_type.clone());
+            columns.push((position, data_type));
+        };
+        let types = input.types();
+        let mut texts = Vec::new();
+        for (&(at, index), &by_identity) in free {
             let position = if at == scope.depth { scope.own.get(index) } else { scope.outer.get(&(at, index)) };
             let position = *position.ok_or_else(|| super::missing((at, index)))?;
-            outer.columns.insert((at, index), columns.len());
-            outer.types.push(types[position].clone());
-            columns.push((position, data_type.clone()));
+            let data_type = types[position].clone();
+            // DISTINCT takes 1.0 for 1.00; with their texts as keys too, it does not.
+            if by_identity && !equal_is_identical(&data_type) {
+                add((at, index | TEXT_OF), types.len() + texts.len(), DataType::Text);
+                texts.push(text_of(Scalar::column(position, data_type.clone())));
+            }
+            add((at, index), position, data_type);
         }
+        let input = input.map(texts);
+        let id = self.bind(&input);
+        let get = Mir::LocalGet { id, types: input.types() };
         let reached = match Self::guard_filter(guard) {
             Some(guard) => get.clone().filter(vec![guard]),
             None => get.clone(),
@@ -106,7 +127,7 @@ impl Lowerer<'_> {
             HirLeaf::ArraySubquery { relation, .. } => (relation, self.free_of(relation, scope)),
             HirLeaf::AnySubquery { relation, predicate } => {
                 let mut free = self.free_of(relation, scope);
-                free.extend(self.free_in_subquery(predicate, scope));
+                free::merge(&mut free, self.free_in_subquery(predicate, scope));
                 (relation, free)
             }
         };
@@ -114,11 +135,12 @@ impl Lowerer<'_> {
         let arity = input.arity();
         let applied = self.apply_to(input.take(), &free, scope, guard)?;
         let k = applied.columns.len();
+        let wide = applied.input.arity();
         let rows = self.relation(relation, applied.outer.clone(), scope.depth + 1)?;
         let (result, kind, value) = match leaf {
             HirLeaf::Exists(_) => {
                 let found = rows.project((0..k).collect()).distinct().map(vec![bool_literal(true)]);
-                (found, JoinKind::Left, coalesce(Scalar::column(arity + k, DataType::Bool), bool_literal(false)))
+                (found, JoinKind::Left, coalesce(Scalar::column(wide + k, DataType::Bool), bool_literal(false)))
             }
             HirLeaf::ScalarSubquery(_, data_type) => {
                 let known = properties::of(&rows, self.info, &mut self.properties);
@@ -126,7 +148,7 @@ impl Lowerer<'_> {
                 let kind = if k == 0 && gives_one_row(&rows) { JoinKind::Inner } else { JoinKind::Left };
                 let rows =
                     if at_most_one { rows } else { Mir::AtMostOne { input: Box::new(rows), key: (0..k).collect() } };
-                (rows, kind, Scalar::column(arity + k, data_type.clone()))
+                (rows, kind, Scalar::column(wide + k, data_type.clone()))
             }
             HirLeaf::ArraySubquery { order_by, element, .. } => {
                 let array = DataType::Array(Box::new(element.clone()));
@@ -134,12 +156,12 @@ impl Lowerer<'_> {
                     rows.clone().aggregate((0..k).collect(), vec![array_agg(&rows, k, order_by, element)?]);
                 let kind = if k == 0 { JoinKind::Inner } else { JoinKind::Left };
                 let empty = Datum::Array(Arc::new(ArrayDatum { element: element.clone(), values: vec![] }));
-                let value = coalesce(Scalar::column(arity + k, array.clone()), Expr::Literal(empty, array));
+                let value = coalesce(Scalar::column(wide + k, array.clone()), Expr::Literal(empty, array));
                 (aggregated, kind, value)
             }
             HirLeaf::AnySubquery { predicate, .. } => {
                 let result = self.any(rows, predicate, &applied, scope)?;
-                let flag = |i: usize| coalesce(Scalar::column(arity + k + i, DataType::Bool), bool_literal(false));
+                let flag = |i: usize| coalesce(Scalar::column(wide + k + i, DataType::Bool), bool_literal(false));
                 let value = Expr::Case {
                     branches: vec![(flag(0), bool_literal(true)), (flag(1), null_literal(DataType::Bool))],
                     otherwise: Box::new(bool_literal(false)),
@@ -150,8 +172,8 @@ impl Lowerer<'_> {
                 return Err(SqlError::internal("a column was taken for a subquery"));
             }
         };
-        let on = applied.on(arity);
-        let width = arity + result.arity();
+        let on = applied.on(wide);
+        let width = wide + result.arity();
         let data_type = value.data_type();
         let joined = applied.input.clone().join(result, kind, on).map(vec![value]);
         *input = applied.bind(joined.project((0..arity).chain([width]).collect()));
@@ -265,7 +287,7 @@ fn gives_one_row(mir: &Mir) -> bool {
         Mir::Aggregate { group_key, .. } => group_key.is_empty(),
         Mir::Constant { rows, .. } => matches!(rows.as_slice(), [(_, 1)]),
         Mir::Project { input, .. } => gives_one_row(input),
-        Mir::Map { input, scalars } => gives_one_row(input) && scalars.iter().all(|s| scalars::is_movable(s)),
+        Mir::Map { input, scalars } => gives_one_row(input) && scalars.iter().all(is_movable),
         _ => false,
     }
 }

@@ -246,6 +246,9 @@ fn connects(edge: &Edge, a: &Component, b: &Component) -> bool {
     })
 }
 
+/// How well a pair is connected, its rows, which inputs: the least is best.
+type Rank = (u8, f64, usize, usize);
+
 /// The pair of components to join next.
 fn choose(
     components: &[Component],
@@ -254,8 +257,7 @@ fn choose(
     fallible: &[Edge],
     in_order: bool,
 ) -> (usize, usize) {
-    // (how well connected, rows, which inputs): the least is best.
-    let mut best: Option<((u8, f64, usize, usize), (usize, usize))> = None;
+    let mut best: Option<(Rank, (usize, usize))> = None;
     for (i, a) in components.iter().enumerate() {
         for (j, b) in components.iter().enumerate().skip(i + 1) {
             if in_order && i != 0 {

@@ -1,6 +1,6 @@
 //! Random bound queries: well-typed, with subqueries and lateral joins at any depth.
 
-use super::run;
+use crate::run;
 use headwater_expr::registry::resolve_operator;
 use headwater_expr::{Aggregate, AggregateFunction, ColumnOrder, Expr, TableFunction};
 use headwater_plan::hir::{HirAggregate, HirLeaf, HirQuery, HirRelation, HirScalar, JoinKind};

@@ -1,11 +1,7 @@
 //! Random bound queries over small tables: the plan, with rewrites on, off and at random, gives the oracle's rows.
 
-#[path = "support/generate.rs"]
-mod generate;
-#[path = "support/run.rs"]
-mod run;
-
-use generate::Generator;
+use crate::generate::Generator;
+use crate::run;
 use headwater_plan::{PlanOptions, RewriteOptions};
 use headwater_types::SqlState;
 use rand::rngs::SmallRng;
@@ -37,11 +33,7 @@ fn check(seed: u64) -> bool {
 
 #[test]
 fn plans_give_the_oracles_rows() {
-    if let Some(seed) = std::env::var("SEED").ok().and_then(|s| s.parse().ok()) {
-        check(seed);
-        return;
-    }
-    let first = std::env::var("FIRST_SEED").ok().and_then(|s| s.parse().ok()).unwrap_or(0);
+    let first = crate::first_seed();
     let checked = (first..first + SEEDS).filter(|&seed| check(seed)).count();
     assert!(checked > 1000, "only {checked} queries did not raise");
 }

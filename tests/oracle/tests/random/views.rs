@@ -1,11 +1,7 @@
 //! Random bound queries as views: after every change of the tables, the view holds the oracle's rows.
 
-#[path = "support/generate.rs"]
-mod generate;
-#[path = "support/run.rs"]
-mod run;
-
-use generate::Generator;
+use crate::generate::Generator;
+use crate::run::{self, Tables, is_keyed, types};
 use headwater_arrange::KeyedRelation;
 use headwater_compute::runtime::{MarkReport, Runtime, RuntimeConfig, Step, ViewInstall, ViewSnapshot};
 use headwater_dataflow::SourceDelta;
@@ -14,7 +10,6 @@ use headwater_plan::{PlanOptions, RewriteOptions, plan_view};
 use headwater_types::{Batch, Datum, Epoch, RelationId, Result, SessionSettings, SqlState};
 use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
-use run::{Tables, is_keyed, types};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, channel};
 
@@ -172,7 +167,7 @@ fn check(seed: u64, host: &mut Host) {
 #[test]
 fn views_hold_the_oracles_rows() {
     let mut host = Host::start();
-    let first = std::env::var("FIRST_SEED").ok().and_then(|s| s.parse().ok()).unwrap_or(0);
+    let first = crate::first_seed();
     for seed in first..first + SEEDS {
         check(seed, &mut host);
     }
