@@ -119,6 +119,12 @@ impl KeyedRelation {
         Ok(AppliedDelta { delta: delta_of(deleted, deletes, inserts, &inserted), moves, inserted })
     }
 
+    /// The table's rows as they are now, without the index: enough to fetch rows by id, and cheaper to write after.
+    #[must_use]
+    pub fn rows_snapshot(&self) -> RelationSnapshot {
+        RelationSnapshot::new(self.rows.snapshot(), Arc::clone(&self.types), None, false)
+    }
+
     /// The table as it is now.
     #[must_use]
     pub fn snapshot(&self) -> RelationSnapshot {

@@ -21,6 +21,9 @@ use headwater_types::{
 };
 use std::collections::HashMap;
 
+/// Batches of fewer rows are put together before they are applied.
+const BATCH_ROWS_MIN: usize = 4096;
+
 /// What an insertion does about a row that has its key already.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum InsertMode {
@@ -111,8 +114,8 @@ impl KeyedRows for RelationSnapshot {
 ///
 /// 23505 and 40001, see [`InsertMode`]; 40001 when a row that is deleted or updated is not there as it was read.
 pub(crate) fn net_change(shape: &TableShape, ops: &[TableOp], rows: &impl KeyedRows) -> Result<NetChange> {
-    if let Some(change) = overwriting_inserts(shape, ops, rows)? {
-        return Ok(change);
+    if let [TableOp::Insert { rows: batch, mode: InsertMode::Overwrite }] = ops {
+        return overwrite(shape, batch, rows);
     }
     let mut net = Net::new(shape);
     for op in ops {
@@ -128,34 +131,56 @@ pub(crate) fn net_change(shape: &TableShape, ops: &[TableOp], rows: &impl KeyedR
     Ok(net.finish())
 }
 
-/// The common case, by hashes and columns only: nothing but insertions that overwrite.
-fn overwriting_inserts(shape: &TableShape, ops: &[TableOp], rows: &impl KeyedRows) -> Result<Option<NetChange>> {
-    let batches: Option<Vec<Batch>> = ops
-        .iter()
-        .map(|op| match op {
-            TableOp::Insert { rows, mode: InsertMode::Overwrite } => Some(rows.clone()),
-            _ => None,
-        })
-        .collect();
-    let Some(batches) = batches else { return Ok(None) };
-    let all = match &batches[..] {
-        [] => Batch::empty(&shape.types),
-        [one] => one.clone(),
-        many => Batch::concat(many),
-    };
-    let keys = all.project(&shape.key).columns;
-    let hashes = hash_keys(&keys, &shape.key_types, all.rows, Equality::Sql);
+/// The batches of operations that do nothing but insert and overwrite, the small ones put together.
+///
+/// Such a change cannot fail, so that it need not be computed whole before it is applied: see [`overwrite`].
+pub(crate) fn overwriting_batches(ops: &[TableOp]) -> Option<Vec<Batch>> {
+    let mut batches: Vec<Batch> = vec![];
+    let mut small: Vec<Batch> = vec![];
+    for op in ops {
+        let TableOp::Insert { rows, mode: InsertMode::Overwrite } = op else { return None };
+        if rows.rows >= BATCH_ROWS_MIN {
+            put_together(&mut small, &mut batches);
+            batches.push(rows.clone());
+            continue;
+        }
+        small.push(rows.clone());
+        if small.iter().map(|batch| batch.rows).sum::<usize>() >= BATCH_ROWS_MIN {
+            put_together(&mut small, &mut batches);
+        }
+    }
+    put_together(&mut small, &mut batches);
+    Some(batches)
+}
+
+fn put_together(small: &mut Vec<Batch>, batches: &mut Vec<Batch>) {
+    match &small[..] {
+        [] => {}
+        [one] => batches.push(one.clone()),
+        many => batches.push(Batch::concat(many)),
+    }
+    small.clear();
+}
+
+/// The net effect of inserting a batch and overwriting what has its keys: by hashes and columns only.
+///
+/// # Errors
+///
+/// 54000 if the rows are too large to compare.
+pub(crate) fn overwrite(shape: &TableShape, batch: &Batch, rows: &impl KeyedRows) -> Result<NetChange> {
+    let keys = batch.project(&shape.key).columns;
+    let hashes = hash_keys(&keys, &shape.key_types, batch.rows, Equality::Sql);
     let (inserted, keys, hashes) = match last_of_each_key(shape, &keys, &hashes) {
-        None => (all, keys, hashes),
+        None => (batch.clone(), keys, hashes),
         Some(kept) => {
-            let inserted = all.take(&kept);
+            let inserted = batch.take(&kept);
             let keys = inserted.project(&shape.key).columns;
             let hashes = kept.iter().map(|&i| hashes[i as usize]).collect();
             (inserted, keys, hashes)
         }
     };
     let deleted = rows.find_rows(&keys, &hashes)?.into_iter().flatten().collect();
-    Ok(Some(NetChange { deleted, inserted }))
+    Ok(NetChange { deleted, inserted })
 }
 
 /// The last row of each key, in order; `None` if no key repeats.

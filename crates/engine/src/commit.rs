@@ -14,7 +14,7 @@
 //! 2. What is applied is logged before the next group; a log that cannot be written ends the database.
 //! 3. The views' lag is bounded: beyond [`VIEW_LAG_BYTES_MAX`] commits wait.
 
-use crate::change::{NetChange, net_change};
+use crate::change::{NetChange, TableOp, net_change, overwrite, overwriting_batches};
 use crate::record::{CommitBody, StoredBatch, TableWrite};
 use crate::session::transaction::Changes;
 use crate::step::{FinishedStep, STEPS_IN_FLIGHT_MAX, StepBuilder};
@@ -27,7 +27,7 @@ use headwater_arrange::{KeyedRelation, RelationSnapshot};
 use headwater_catalog::{Catalog, CatalogChange};
 use headwater_compute::runtime::{Runtime, Step};
 use headwater_storage::LogWriter;
-use headwater_types::{Epoch, RelationId, Result, SqlError, SqlState};
+use headwater_types::{Batch, Epoch, RelationId, Result, SqlError, SqlState};
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
@@ -42,6 +42,21 @@ pub(crate) struct CommitRequest {
     /// `synchronous_commit`: answer after the log is synced.
     pub synchronous: bool,
     pub reply: Sender<Result<Epoch>>,
+}
+
+/// A checked change of one table.
+enum Planned {
+    /// Computed whole.
+    Net(NetChange),
+    /// Insertions that overwrite: batch by batch, each over what the one before left.
+    Overwrite(Vec<Batch>),
+}
+
+fn plan_write(shape: &TableShape, ops: &[TableOp], rows: &KeyedRelation) -> Result<Planned> {
+    Ok(match overwriting_batches(ops) {
+        Some(batches) => Planned::Overwrite(batches),
+        None => Planned::Net(net_change(shape, ops, rows)?),
+    })
 }
 
 /// What the engine thread hears from elsewhere than sessions.
@@ -134,31 +149,17 @@ impl Committer {
     }
 
     fn commit_group(&mut self, group: Vec<CommitRequest>) -> Result<()> {
-        let mut group = VecDeque::from(group);
-        while !group.is_empty() {
-            self.commit_epoch(&mut group)?;
+        if group.is_empty() {
+            return Ok(());
         }
-        Ok(())
-    }
-
-    /// Commits requests from the front under one epoch: all of them, unless one needs another step (and with it
-    /// another epoch, since only the end of a step can be read).
-    fn commit_epoch(&mut self, group: &mut VecDeque<CommitRequest>) -> Result<()> {
         let mut body = CommitBody::default();
         let mut acknowledgements = vec![];
         let (epoch, now_micros) = self.next_epoch();
-        while let Some(request) = group.front() {
-            if self.needs_another_step(request) {
-                if !body.writes.is_empty() {
-                    break;
-                }
-                self.queue.close(&self.tables);
-            }
-            let request = group.pop_front().expect("there is a front");
-            match self.net_changes(&request.changes.writes) {
+        for request in group {
+            match self.plan_writes(&request.changes.writes) {
                 Err(error) => request.refuse(error),
-                Ok(net) => {
-                    let written = self.apply(epoch, now_micros, net)?;
+                Ok(planned) => {
+                    let written = self.apply(epoch, now_micros, planned)?;
                     let epoch = if written.is_empty() { self.epoch } else { epoch };
                     body.writes.extend(written);
                     acknowledgements.push(request.acknowledgement(epoch));
@@ -169,21 +170,16 @@ impl Committer {
             self.acknowledge(self.epoch, acknowledgements);
             return Ok(());
         }
-        self.log(epoch, now_micros, &body)?;
+        self.log(epoch, now_micros, &mut body)?;
         self.acknowledge(epoch, acknowledgements);
         Ok(())
-    }
-
-    fn needs_another_step(&self, request: &CommitRequest) -> bool {
-        let Some(step) = &self.queue.building else { return false };
-        request.changes.writes.iter().any(|(table, _)| step.is_closed_for(*table))
     }
 
     fn commit_ddl(&mut self, request: CommitRequest) -> Result<()> {
         self.queue.close(&self.tables);
         let (epoch, now_micros) = self.next_epoch();
         let prepared = self.prepare_ddl(&request.changes, epoch, now_micros);
-        let (catalog, net, step) = match prepared {
+        let (catalog, planned, step) = match prepared {
             Ok(prepared) => prepared,
             Err(error) => {
                 request.refuse(error);
@@ -199,14 +195,14 @@ impl Committer {
         let dropped = step.dropped.clone();
         self.catalog = Arc::new(catalog);
         self.queue.building = Some(step);
-        let writes = self.apply(epoch, now_micros, net)?;
+        let writes = self.apply(epoch, now_micros, planned)?;
         self.queue.close(&self.tables);
         for table in dropped {
             self.tables.remove(&table);
             self.shapes.remove(&table);
         }
         let acknowledgement = request.acknowledgement(epoch);
-        self.log(epoch, now_micros, &CommitBody { changes: request.changes.changes, writes })?;
+        self.log(epoch, now_micros, &mut CommitBody { changes: request.changes.changes, writes })?;
         self.acknowledge(epoch, vec![acknowledgement]);
         Ok(())
     }
@@ -217,7 +213,7 @@ impl Committer {
         changes: &Changes,
         epoch: Epoch,
         now_micros: i64,
-    ) -> Result<(Catalog, Vec<(RelationId, NetChange)>, StepBuilder)> {
+    ) -> Result<(Catalog, Vec<(RelationId, Planned)>, StepBuilder)> {
         if changes.base_version.is_some_and(|version| version != self.catalog.version()) {
             return Err(SqlError::new(
                 SqlState::SerializationFailure,
@@ -242,20 +238,20 @@ impl Committer {
                 step.installs.push(view_install(view, epoch, now_micros, &|id| self.snapshot_or_empty(id, &catalog))?);
             }
         }
-        let mut net = vec![];
+        let mut planned = vec![];
         for (table, ops) in &changes.writes {
-            let change = match self.tables.get(table) {
-                Some(rows) => net_change(&self.shapes[table], ops, rows)?,
+            let plan = match self.tables.get(table) {
+                Some(rows) => plan_write(&self.shapes[table], ops, rows)?,
                 None => {
                     let table = catalog.table(*table).ok_or_else(|| table_is_gone(*table))?;
                     let shape = TableShape::new(table);
-                    net_change(&shape, ops, &shape.empty_rows())?
+                    plan_write(&shape, ops, &shape.empty_rows())?
                 }
             };
-            net.push((*table, change));
+            planned.push((*table, plan));
         }
         step.catalog = Some(Arc::new(catalog.clone()));
-        Ok((catalog, net, step))
+        Ok((catalog, planned, step))
     }
 
     fn snapshot_or_empty(&self, id: RelationId, catalog: &Catalog) -> Option<RelationSnapshot> {
@@ -267,54 +263,70 @@ impl Committer {
         Some(shape.empty_rows().snapshot())
     }
 
-    /// The net changes of a request, if all of it can be applied.
-    fn net_changes(
-        &self,
-        writes: &[(RelationId, Vec<crate::change::TableOp>)],
-    ) -> Result<Vec<(RelationId, NetChange)>> {
-        writes
-            .iter()
-            .map(|(table, ops)| {
-                let rows = self.tables.get(table).ok_or_else(|| table_is_gone(*table))?;
-                Ok((*table, net_change(&self.shapes[table], ops, rows)?))
-            })
-            .collect()
+    /// What a request comes to, if all of it can be applied.
+    fn plan_writes(&self, writes: &[(RelationId, Vec<TableOp>)]) -> Result<Vec<(RelationId, Planned)>> {
+        let plan = |(table, ops): &(RelationId, Vec<TableOp>)| {
+            let rows = self.tables.get(table).ok_or_else(|| table_is_gone(*table))?;
+            Ok((*table, plan_write(&self.shapes[table], ops, rows)?))
+        };
+        writes.iter().map(plan).collect()
     }
 
-    /// Applies net changes to the tables and to the step in the making; returns what to log.
-    fn apply(&mut self, epoch: Epoch, now_micros: i64, net: Vec<(RelationId, NetChange)>) -> Result<Vec<TableWrite>> {
+    /// Applies a request to the tables and to the step in the making; returns what to log.
+    fn apply(&mut self, epoch: Epoch, now_micros: i64, planned: Vec<(RelationId, Planned)>) -> Result<Vec<TableWrite>> {
         let mut written = vec![];
-        for (table, change) in net {
-            if change.deleted.is_empty() && change.inserted.is_empty() {
-                continue;
+        for (table, plan) in planned {
+            match plan {
+                Planned::Net(change) => self.apply_change(epoch, now_micros, table, &change, &mut written)?,
+                Planned::Overwrite(batches) => {
+                    for batch in batches {
+                        let change = overwrite(&self.shapes[&table], &batch, &self.tables[&table])?;
+                        self.apply_change(epoch, now_micros, table, &change, &mut written)?;
+                        self.send_complete_pieces();
+                    }
+                }
             }
-            let shape = &self.shapes[&table];
-            let relation = self.tables.get_mut(&table).expect("the table was checked");
-            let deleted_keys =
-                headwater_types::Batch::new(relation.gather(&change.deleted, &shape.key)?, change.deleted.len());
-            written.push(TableWrite {
-                table,
-                deleted_keys: StoredBatch::store(&deleted_keys),
-                inserted: StoredBatch::store(&change.inserted),
-            });
-            let before = relation.snapshot();
-            let applied = relation.apply(&change.deleted, &change.inserted)?;
-            let step = self.queue.building.get_or_insert_with(|| StepBuilder::new(epoch, now_micros));
-            step.epoch = epoch;
-            step.now_micros = now_micros;
-            step.add(table, before, applied.delta, applied.moves);
         }
         Ok(written)
+    }
+
+    fn apply_change(
+        &mut self,
+        epoch: Epoch,
+        now_micros: i64,
+        table: RelationId,
+        change: &NetChange,
+        written: &mut Vec<TableWrite>,
+    ) -> Result<()> {
+        if change.deleted.is_empty() && change.inserted.is_empty() {
+            return Ok(());
+        }
+        let shape = &self.shapes[&table];
+        let relation = self.tables.get_mut(&table).expect("the table was checked");
+        let deleted_keys = Batch::new(relation.gather(&change.deleted, &shape.key)?, change.deleted.len());
+        written.push(TableWrite {
+            table,
+            deleted_keys: StoredBatch::store(&deleted_keys),
+            inserted: StoredBatch::store(&change.inserted),
+        });
+        let before = relation.rows_snapshot();
+        let applied = relation.apply(&change.deleted, &change.inserted)?;
+        let after = relation.rows_snapshot();
+        let step = self.queue.building.get_or_insert_with(|| StepBuilder::new(epoch, now_micros));
+        step.epoch = epoch;
+        step.now_micros = now_micros;
+        step.add(table, before, applied, after);
+        Ok(())
     }
 
     fn next_epoch(&self) -> (Epoch, i64) {
         (self.epoch.next(), (self.clock)().max(self.now_micros + 1))
     }
 
-    fn log(&mut self, epoch: Epoch, now_micros: i64, body: &CommitBody) -> Result<()> {
+    fn log(&mut self, epoch: Epoch, now_micros: i64, body: &mut CommitBody) -> Result<()> {
         let body = body.encode()?;
         self.log
-            .append(epoch, now_micros, &[&body])
+            .append(epoch, now_micros, &body.parts())
             .map_err(|error| SqlError::new(SqlState::IoError, format!("the log cannot be written: {error}")))?;
         self.epoch = epoch;
         self.now_micros = now_micros;
@@ -326,6 +338,21 @@ impl Committer {
         let _ = self.sync.send(SyncRequest { epoch, acknowledgements });
     }
 
+    /// Sends the views what of a large commit is complete, so that they work on it while the rest is applied. It is not
+    /// yet logged, nor can it be read before the mark; and after it was applied only a failure that ends the database
+    /// can keep it from being logged.
+    fn send_complete_pieces(&mut self) {
+        if !self.queue.finished.is_empty() {
+            return;
+        }
+        let Some(step) = &mut self.queue.building else { return };
+        let (epoch, now_micros) = (step.epoch, step.now_micros);
+        for deltas in step.take_complete_pieces() {
+            self.visible.expect_part();
+            self.runtime.step(Step { epoch, now_micros, deltas });
+        }
+    }
+
     /// Sends the views as many steps as they may have.
     pub fn send_steps(&mut self) {
         while self.queue.in_flight < STEPS_IN_FLIGHT_MAX {
@@ -334,21 +361,27 @@ impl Committer {
             }
             let Some(step) = self.queue.finished.pop_front() else { return };
             self.queue.in_flight += 1;
+            if !step.dropped.is_empty() {
+                self.runtime.drop_views(step.dropped.clone());
+            }
             for install in step.installs {
-                self.visible.expect_install();
+                self.visible.expect_part();
                 self.runtime.install(install);
+            }
+            let mut pieces = step.pieces;
+            let last = pieces.pop().expect("a step has a piece");
+            for deltas in pieces {
+                self.visible.expect_part();
+                self.runtime.step(Step { epoch: step.epoch, now_micros: step.now_micros, deltas });
             }
             self.visible.expect_mark(PendingMark {
                 epoch: step.epoch,
                 now_micros: step.now_micros,
                 catalog: step.catalog,
                 tables: step.tables,
-                dropped: step.dropped.clone(),
+                dropped: step.dropped,
             });
-            if !step.dropped.is_empty() {
-                self.runtime.drop_views(step.dropped);
-            }
-            self.runtime.step(Step { epoch: step.epoch, now_micros: step.now_micros, deltas: step.deltas });
+            self.runtime.step(Step { epoch: step.epoch, now_micros: step.now_micros, deltas: last });
         }
     }
 }

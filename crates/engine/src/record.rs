@@ -3,8 +3,9 @@
 //! A commit is its catalog changes followed by, per table, the keys that went and the rows that came. Replaying the
 //! bodies in epoch order over an empty database gives the database.
 //!
-//! Columns are written as their Arrow buffers, compacted to the rows meant (a slice writes only itself), under
-//! `postcard`. Arrow IPC was the alternative: its per-batch schema message costs more than a single row's values.
+//! A body is a `postcard` description of the columns' Arrow buffers, compacted to the rows meant (a slice writes only
+//! itself), followed by the buffers. Arrow IPC was the alternative: its per-batch schema message costs more than a single
+//! row's values.
 
 use arrow_array::{Array, ArrayRef, cast::AsArray, make_array};
 use arrow_buffer::{BooleanBuffer, Buffer, NullBuffer, OffsetBuffer};
@@ -48,42 +49,71 @@ struct StoredColumn {
     child: Option<(usize, Box<StoredColumn>)>,
 }
 
-/// A byte string that postcard copies whole rather than byte by byte.
-#[derive(Debug)]
-struct Bytes(Buffer);
+/// A buffer. Only its length is part of the description; its bytes follow, in the order of the description.
+#[derive(Debug, Serialize, Deserialize)]
+struct Bytes {
+    length: usize,
+    #[serde(skip, default = "no_bytes")]
+    buffer: Buffer,
+}
 
-impl Serialize for Bytes {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_bytes(self.0.as_slice())
+fn no_bytes() -> Buffer {
+    Buffer::from_vec(Vec::<u8>::new())
+}
+
+impl Bytes {
+    fn new(buffer: Buffer) -> Self {
+        Self { length: buffer.len(), buffer }
     }
 }
 
-impl<'de> Deserialize<'de> for Bytes {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Visitor;
-        impl serde::de::Visitor<'_> for Visitor {
-            type Value = Bytes;
-            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str("bytes")
-            }
-            fn visit_bytes<E: serde::de::Error>(self, bytes: &[u8]) -> Result<Bytes, E> {
-                // A fresh allocation is aligned for every primitive type; a view into the record would not be.
-                Ok(Bytes(Buffer::from(bytes)))
-            }
-        }
-        deserializer.deserialize_bytes(Visitor)
+/// A record's body, ready to be written: a description and the buffers it describes, which are not copied.
+pub(crate) struct EncodedBody {
+    description: Vec<u8>,
+    buffers: Vec<Buffer>,
+}
+
+impl EncodedBody {
+    /// The body's bytes, in order.
+    pub fn parts(&self) -> Vec<&[u8]> {
+        std::iter::once(&self.description[..]).chain(self.buffers.iter().map(Buffer::as_slice)).collect()
     }
 }
 
 impl CommitBody {
     /// The record's body.
-    pub fn encode(&self) -> Result<Vec<u8>, SqlError> {
-        postcard::to_stdvec(self).map_err(|e| SqlError::internal(format!("cannot encode a log record: {e}")))
+    pub fn encode(&mut self) -> Result<EncodedBody, SqlError> {
+        let description =
+            postcard::to_stdvec(self).map_err(|e| SqlError::internal(format!("cannot encode a log record: {e}")))?;
+        let mut buffers = vec![];
+        self.for_each_bytes(&mut |bytes| {
+            buffers.push(bytes.buffer.clone());
+            Ok(())
+        })?;
+        Ok(EncodedBody { description, buffers })
     }
 
     /// The inverse of [`CommitBody::encode`].
     pub fn decode(body: &[u8]) -> Result<Self, SqlError> {
-        postcard::from_bytes(body).map_err(|e| SqlError::internal(format!("cannot decode a log record: {e}")))
+        let damaged = |what: &dyn std::fmt::Display| SqlError::internal(format!("cannot decode a log record: {what}"));
+        let (mut decoded, mut rest) = postcard::take_from_bytes::<Self>(body).map_err(|e| damaged(&e))?;
+        decoded.for_each_bytes(&mut |bytes| {
+            let (own, others) = rest.split_at_checked(bytes.length).ok_or_else(|| damaged(&"it is too short"))?;
+            // A fresh allocation is aligned for every primitive type; a view into the record would not be.
+            bytes.buffer = Buffer::from(own);
+            rest = others;
+            Ok(())
+        })?;
+        Ok(decoded)
+    }
+
+    fn for_each_bytes(&mut self, visit: &mut dyn FnMut(&mut Bytes) -> Result<(), SqlError>) -> Result<(), SqlError> {
+        for write in &mut self.writes {
+            for column in write.deleted_keys.columns.iter_mut().chain(&mut write.inserted.columns) {
+                column.for_each_bytes(visit)?;
+            }
+        }
+        Ok(())
     }
 }
 
@@ -113,8 +143,14 @@ impl StoredBatch {
 }
 
 impl StoredColumn {
+    fn for_each_bytes(&mut self, visit: &mut dyn FnMut(&mut Bytes) -> Result<(), SqlError>) -> Result<(), SqlError> {
+        self.validity.iter_mut().chain(&mut self.buffers).try_for_each(&mut *visit)?;
+        self.child.as_mut().map_or(Ok(()), |(_, child)| child.for_each_bytes(visit))
+    }
+
     fn store(array: &ArrayRef) -> Self {
-        let validity = array.nulls().filter(|nulls| nulls.null_count() > 0).map(|nulls| Bytes(nulls.inner().sliced()));
+        let validity =
+            array.nulls().filter(|nulls| nulls.null_count() > 0).map(|nulls| Bytes::new(nulls.inner().sliced()));
         let (buffers, child) = match array.data_type() {
             ArrowType::Null => (vec![], None),
             ArrowType::Boolean => (vec![array.as_boolean().values().sliced()], None),
@@ -135,7 +171,7 @@ impl StoredColumn {
             ArrowType::FixedSizeBinary(width) => {
                 let width = usize::try_from(*width).expect("widths are positive");
                 let fixed = array.as_fixed_size_binary();
-                (vec![Buffer::from(&fixed.value_data()[..fixed.len() * width])], None)
+                (vec![fixed.values().slice_with_length(0, fixed.len() * width)], None)
             }
             primitive => {
                 let width = primitive.primitive_width().expect("every other column type of ours is primitive");
@@ -143,15 +179,16 @@ impl StoredColumn {
                 (vec![data.buffers()[0].slice_with_length(data.offset() * width, data.len() * width)], None)
             }
         };
-        Self { validity, buffers: buffers.into_iter().map(Bytes).collect(), child }
+        Self { validity, buffers: buffers.into_iter().map(Bytes::new).collect(), child }
     }
 
     fn load(&self, arrow_type: &ArrowType, rows: usize) -> Result<ArrayRef, SqlError> {
         let damaged = |e: &dyn std::fmt::Display| SqlError::internal(format!("a log record's column is damaged: {e}"));
-        let nulls = self.validity.as_ref().map(|bytes| NullBuffer::new(BooleanBuffer::new(bytes.0.clone(), 0, rows)));
+        let nulls =
+            self.validity.as_ref().map(|bytes| NullBuffer::new(BooleanBuffer::new(bytes.buffer.clone(), 0, rows)));
         let mut data = arrow_data::ArrayData::builder(arrow_type.clone()).len(rows).nulls(nulls);
         for buffer in &self.buffers {
-            data = data.add_buffer(buffer.0.clone());
+            data = data.add_buffer(buffer.buffer.clone());
         }
         if let Some((child_rows, child)) = &self.child {
             let ArrowType::List(field) = arrow_type else {
@@ -220,7 +257,7 @@ mod tests {
             .collect();
         let batch = Batch::from_rows(&types, &rows);
         for (offset, length) in [(0, 20), (3, 9), (19, 1), (5, 0)] {
-            let body = CommitBody {
+            let mut body = CommitBody {
                 changes: vec![],
                 writes: vec![TableWrite {
                     table: RelationId(16384),
@@ -228,7 +265,7 @@ mod tests {
                     inserted: StoredBatch::store(&batch.slice(offset, length)),
                 }],
             };
-            let bytes = body.encode().expect("encodes");
+            let bytes = body.encode().expect("encodes").parts().concat();
             let back = CommitBody::decode(&bytes).expect("decodes");
             let loaded = back.writes[0].inserted.load(&types).expect("loads");
             assert_eq!(loaded.rows, length);

@@ -1,45 +1,62 @@
 //! Steps: the epochs' changes, gathered for the views.
 //!
+//! ```text
+//! changes of a table, in order ──▶ pieces: [small ones put together] [large one] … ──▶ the views, one piece at a time
+//!                                  only the last piece of a step is a mark
+//! ```
+//!
 //! While the views work on a step, further epochs accumulate into the next; so an idle system steps every epoch and a
-//! busy one many epochs at once. DDL is a step of its own.
+//! busy one many epochs at once. DDL is a step of its own. A large step reaches the views in pieces, so that what they
+//! work on fits the cache; nobody can read between the pieces.
 //!
 //! # Invariants
 //!
 //! 1. Steps are sent in epoch order, at most [`STEPS_IN_FLIGHT_MAX`] at a time.
-//! 2. Within a step a row id is inserted or deleted, not both: a row that came and went is left out.
-//! 3. A relation whose rows have moved gets no further change in the same step.
+//! 2. Within a piece a row id is inserted or deleted, not both: a row that came and went is left out.
+//! 3. A change whose rows have moved ends its piece.
+//! 4. Each piece takes the table from the snapshot where the one before left it.
 
-use headwater_arrange::{KeyedRelation, Moves, RelationSnapshot};
+use headwater_arrange::{AppliedDelta, KeyedRelation, Moves, RelationSnapshot, batch_bytes};
 use headwater_catalog::Catalog;
 use headwater_compute::runtime::ViewInstall;
 use headwater_dataflow::SourceDelta;
 use headwater_types::{DeltaBatch, Epoch, RelationId};
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet, VecDeque};
 use std::sync::Arc;
 
 /// Steps that the views may have before them, so that they need not wait for the engine's next turn.
 pub(crate) const STEPS_IN_FLIGHT_MAX: usize = 2;
 
-/// One table's changes in a step.
+/// Rows in a piece, from which on it is not put together with what follows.
+const PIECE_ROWS_MIN: usize = 8192;
+
+/// One table's change in a piece.
 #[derive(Debug)]
-struct TableChange {
+struct Piece {
     before: RelationSnapshot,
+    after: RelationSnapshot,
     batches: Vec<DeltaBatch>,
+    rows: usize,
     moves: Option<Moves>,
 }
+
+/// The relations' changes that the views take at once.
+pub(crate) type Deltas = Vec<(RelationId, SourceDelta)>;
 
 /// A step in the making.
 #[derive(Debug)]
 pub(crate) struct StepBuilder {
     pub epoch: Epoch,
     pub now_micros: i64,
-    tables: BTreeMap<RelationId, TableChange>,
+    tables: BTreeMap<RelationId, VecDeque<Piece>>,
+    /// Tables that have changed, those included whose changes the views have already.
+    changed: BTreeSet<RelationId>,
     bytes: usize,
     /// DDL: the catalog after it, the views it makes, the relations it drops.
     pub catalog: Option<Arc<Catalog>>,
     pub installs: Vec<ViewInstall>,
     pub dropped: Vec<RelationId>,
-    /// New tables and their rows, which no view can read before this step.
+    /// New tables.
     pub created: Vec<RelationId>,
 }
 
@@ -48,7 +65,8 @@ pub(crate) struct StepBuilder {
 pub(crate) struct FinishedStep {
     pub epoch: Epoch,
     pub now_micros: i64,
-    pub deltas: Vec<(RelationId, SourceDelta)>,
+    /// At least one; the last is the mark.
+    pub pieces: Vec<Deltas>,
     pub tables: Vec<(RelationId, RelationSnapshot)>,
     pub catalog: Option<Arc<Catalog>>,
     pub installs: Vec<ViewInstall>,
@@ -62,6 +80,7 @@ impl StepBuilder {
             epoch,
             now_micros,
             tables: BTreeMap::new(),
+            changed: BTreeSet::new(),
             bytes: 0,
             catalog: None,
             installs: vec![],
@@ -70,18 +89,22 @@ impl StepBuilder {
         }
     }
 
-    /// Whether this table's rows have moved, so that its next change belongs to another step.
-    pub fn is_closed_for(&self, table: RelationId) -> bool {
-        self.tables.get(&table).is_some_and(|change| change.moves.is_some())
-    }
-
-    /// Adds one commit's change of a table, whose snapshot was `before`.
-    pub fn add(&mut self, table: RelationId, before: RelationSnapshot, delta: DeltaBatch, moves: Option<Moves>) {
-        self.bytes += delta.rows.columns.iter().map(|c| c.get_array_memory_size()).sum::<usize>();
-        let change = self.tables.entry(table).or_insert_with(|| TableChange { before, batches: vec![], moves: None });
-        debug_assert!(change.moves.is_none(), "rows that have moved change in the next step");
-        change.batches.push(delta);
-        change.moves = moves;
+    /// Adds a change that took a table from one snapshot to another.
+    pub fn add(&mut self, table: RelationId, before: RelationSnapshot, applied: AppliedDelta, after: RelationSnapshot) {
+        let AppliedDelta { delta, moves, .. } = applied;
+        self.bytes += batch_bytes(&delta.rows);
+        self.changed.insert(table);
+        let pieces = self.tables.entry(table).or_default();
+        let rows = delta.rows.rows;
+        match pieces.back_mut() {
+            Some(piece) if piece.moves.is_none() && piece.rows + rows < PIECE_ROWS_MIN => {
+                piece.batches.push(delta);
+                piece.rows += rows;
+                piece.after = after;
+                piece.moves = moves;
+            }
+            _ => pieces.push_back(Piece { before, after, batches: vec![delta], rows, moves }),
+        }
     }
 
     /// Memory held by the changes, in bytes.
@@ -89,36 +112,57 @@ impl StepBuilder {
         self.bytes
     }
 
+    /// The pieces that are complete before the step is: the views may begin with them.
+    pub fn take_complete_pieces(&mut self) -> Vec<Deltas> {
+        if self.catalog.is_some() {
+            return vec![];
+        }
+        let mut complete = vec![];
+        for (&table, pieces) in &mut self.tables {
+            while pieces.len() > 1 {
+                let piece = pieces.pop_front().expect("there are two");
+                complete.push(vec![(table, piece.finish())]);
+            }
+        }
+        if !complete.is_empty() {
+            self.bytes = self.tables.values().flatten().flat_map(|p| &p.batches).map(|b| batch_bytes(&b.rows)).sum();
+        }
+        complete
+    }
+
     /// Closes the step; the tables are as of its last epoch.
-    pub fn finish(self, tables: &BTreeMap<RelationId, KeyedRelation>) -> FinishedStep {
-        let mut deltas = vec![];
-        let mut snapshots = vec![];
-        for (table, change) in self.tables {
-            let Some(relation) = tables.get(&table) else { continue };
-            let after = relation.snapshot();
-            snapshots.push((table, after.clone()));
-            let delta = net(change.batches);
-            if !delta.is_empty() || change.moves.is_some() {
-                deltas.push((table, SourceDelta { delta, moves: change.moves, before: change.before, after }));
+    pub fn finish(mut self, tables: &BTreeMap<RelationId, KeyedRelation>) -> FinishedStep {
+        let mut pieces = vec![];
+        loop {
+            let next =
+                self.tables.iter_mut().filter_map(|(&table, pieces)| Some((table, pieces.pop_front()?.finish())));
+            let deltas: Deltas = next.collect();
+            if deltas.is_empty() {
+                break;
             }
+            pieces.push(deltas);
         }
-        for table in self.created {
-            if let Some(relation) = tables.get(&table)
-                && !snapshots.iter().any(|(id, _)| *id == table)
-            {
-                snapshots.push((table, relation.snapshot()));
-            }
+        if pieces.is_empty() {
+            pieces.push(vec![]);
         }
+        let readable = self.changed.iter().chain(&self.created).copied().collect::<BTreeSet<_>>();
+        let snapshots = readable.into_iter().filter_map(|table| Some((table, tables.get(&table)?.snapshot())));
         FinishedStep {
             epoch: self.epoch,
             now_micros: self.now_micros,
-            deltas,
-            tables: snapshots,
+            pieces,
+            tables: snapshots.collect(),
             catalog: self.catalog,
             installs: self.installs,
             dropped: self.dropped,
             bytes: self.bytes,
         }
+    }
+}
+
+impl Piece {
+    fn finish(self) -> SourceDelta {
+        SourceDelta { delta: net(self.batches), moves: self.moves, before: self.before, after: self.after }
     }
 }
 

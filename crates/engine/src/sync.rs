@@ -57,6 +57,10 @@ pub(crate) fn run(log: LogSyncer, requests: &Receiver<SyncRequest>, visible: &Ar
             tell(acknowledgement, visible);
         }
     }
+    // A clean end: damage found at the next start is then told from a torn write.
+    if let Err(error) = log.seal() {
+        visible.fail(&format!("the log cannot be sealed: {error}"));
+    }
 }
 
 fn tell(acknowledgement: Acknowledgement, visible: &Visible) {

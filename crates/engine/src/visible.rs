@@ -69,15 +69,15 @@ pub(crate) struct PendingMark {
 /// A report that the views owe.
 #[derive(Debug)]
 enum Pending {
-    /// A new view's first contents, which become visible with the mark that follows.
-    Install,
+    /// A new view's first contents, or a piece of a step: visible with the mark that follows.
+    Part,
     Mark(PendingMark),
 }
 
 struct Inner {
     pending: VecDeque<Pending>,
-    /// New views' first contents.
-    installed: Vec<(RelationId, RelationState)>,
+    /// What the parts since the last mark have changed.
+    parts: HashMap<RelationId, RelationState>,
     newest: Arc<State>,
     ready: VecDeque<Arc<State>>,
     current: Arc<State>,
@@ -104,7 +104,7 @@ impl Visible {
         let state = Arc::new(state);
         let inner = Inner {
             pending: VecDeque::new(),
-            installed: vec![],
+            parts: HashMap::new(),
             newest: state.clone(),
             ready: VecDeque::new(),
             visible: state.mark,
@@ -151,9 +151,9 @@ impl Visible {
         self.inner.lock().pending.push_back(Pending::Mark(mark));
     }
 
-    /// Announces a new view's first contents.
-    pub fn expect_install(&self) {
-        self.inner.lock().pending.push_back(Pending::Install);
+    /// Announces a new view's first contents, or a piece of a step.
+    pub fn expect_part(&self) {
+        self.inner.lock().pending.push_back(Pending::Part);
     }
 
     /// Waits until nothing is pending: at the start, before anybody reads.
@@ -181,14 +181,14 @@ impl Visible {
         let mut inner = self.inner.lock();
         inner.rows_touched = inner.rows_touched.saturating_add(rows_touched);
         let pending = match inner.pending.pop_front().expect("a report was announced") {
-            Pending::Install => {
-                inner.installed.extend(views);
+            Pending::Part => {
+                inner.parts.extend(views);
                 return false;
             }
             Pending::Mark(pending) => pending,
         };
         assert_eq!(pending.epoch, epoch, "marks are reached in the order they were announced");
-        let installed = std::mem::take(&mut inner.installed);
+        let parts = std::mem::take(&mut inner.parts);
         let mut state = State::clone(&inner.newest);
         state.mark = epoch;
         state.now_micros = pending.now_micros;
@@ -201,7 +201,7 @@ impl Visible {
         for (table, snapshot) in pending.tables {
             state.relations.insert(table, RelationState { parts: vec![snapshot], error: None });
         }
-        state.relations.extend(installed);
+        state.relations.extend(parts);
         state.relations.extend(views);
         inner.newest = Arc::new(state);
         let newest = inner.newest.clone();

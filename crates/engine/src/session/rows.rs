@@ -9,8 +9,8 @@ use headwater_expr::{EvalContext, Expr, Scalar, evaluate};
 use headwater_plan::hir::{HirLeaf, HirScalar};
 use headwater_sql::Check;
 use headwater_types::{
-    Batch, Datum, Equality, ErrorObject, KeyEncoder, Result, SessionSettings, SqlError, SqlState,
-    constant_array, datum_to_text,
+    Batch, Datum, Equality, ErrorObject, KeyEncoder, Result, SessionSettings, SqlError, SqlState, constant_array,
+    datum_to_text,
 };
 use std::collections::HashSet;
 use std::sync::Arc;
