@@ -184,6 +184,7 @@ impl Explain<'_> {
         self.shown[id] = true;
         let input: &[String] = node.inputs.first().map_or(&[], |&n| self.output(n));
         let mut details = Vec::new();
+        let mut aggregates: Vec<String> = Vec::new();
         let line = match &node.operator {
             Operator::Constant(rows) => format!("Constant  ({} rows)", rows.len()),
             Operator::Source { relation, .. } => format!("Source {}", self.info.name(*relation)),
@@ -219,13 +220,15 @@ impl Explain<'_> {
             }
             Operator::Reduce(reduce) => {
                 for (i, call) in reduce.aggregates.iter().enumerate() {
-                    let name = &self.columns[id].all[reduce.key.len() + i];
+                    let columns = &self.columns[id];
+                    let name = &columns.all[reduce.key.len() + i];
+                    let text = match columns.defined.iter().find(|(label, _)| label == name) {
+                        Some((label, text)) => format!("{label} = {text}"),
+                        None => name.clone(),
+                    };
                     let state = if call.distinct { "  (state: a set of values)" } else { "" };
-                    if !name.starts_with('$') {
-                        details.push(format!("{name}{state}"));
-                    } else if call.distinct {
-                        details.push(format!("{name}:{state}"));
-                    }
+                    details.push(text + state);
+                    aggregates.push(name.clone());
                 }
                 format!("Reduce  (key: {})", list(&reduce.key, |&c| input[c].clone()))
             }
@@ -247,7 +250,7 @@ impl Explain<'_> {
             }
         };
         let line = if shared { format!("{line}  [node {id}]") } else { line };
-        for (label, text) in &self.columns[id].defined {
+        for (label, text) in self.columns[id].defined.iter().filter(|(label, _)| !aggregates.contains(label)) {
             details.push(format!("{label} = {text}"));
         }
         if let Some(mfp) = self.mfp(id).filter(|mfp| !mfp.predicates.is_empty()) {
