@@ -123,7 +123,7 @@ impl Transaction {
                 SqlState::ProgramLimitExceeded,
                 format!("transaction is larger than {bytes_max} bytes"),
             )
-            .with_hint("Commit in smaller parts, or start the server with a larger HEADWATER_TRANSACTION_BYTES_MAX."));
+            .with_hint("Commit in smaller parts."));
         }
         self.bytes = bytes;
         self.writes.entry(table).or_default().push(op);
