@@ -27,8 +27,9 @@ use std::sync::Arc;
 /// Steps that the views may have before them, so that they need not wait for the engine's next turn.
 pub(crate) const STEPS_IN_FLIGHT_MAX: usize = 2;
 
-/// Rows in a piece, from which on it is not put together with what follows.
-const PIECE_ROWS_MIN: usize = 8192;
+/// Rows in a piece, from which on it is not put together with what follows. A piece costs the views an update of every
+/// group that it touches, so that it should not be small; nor should it be out of proportion to the cache.
+const PIECE_ROWS_MIN: usize = 65_536;
 
 /// One table's change in a piece.
 #[derive(Debug)]
