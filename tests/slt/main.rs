@@ -54,7 +54,8 @@ fn on_headwater(path: &Path) -> Result<(), Failed> {
 fn on_postgres() -> Result<(), Failed> {
     let Some(postgres) = Postgres::start() else { return Ok(()) };
     let runs = files("pg").into_iter().map(|path| {
-        let database = stem(&path).to_owned();
+        let database = format!("headwater_{}", stem(&path));
+        postgres.create(&database);
         run(&path, Runner::new(|| ready(Ok(postgres.connect(&database)))))
             .map_err(|failed| format!("{}: {}", path.display(), failed.message().unwrap_or_default()))
     });

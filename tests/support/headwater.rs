@@ -79,6 +79,17 @@ impl Local {
         Ok(answer)
     }
 
+    /// The values that a query answers.
+    #[allow(dead_code, reason = "the logic tests look at text only")]
+    pub fn values(&mut self, sql: &str) -> Result<Vec<Vec<Datum>>, SqlError> {
+        let statements = self.session.parse(sql)?;
+        let [statement] = &statements[..] else { return Err(SqlError::internal("one query, please")) };
+        let Execution::Rows(rows) = self.session.execute_simple(statement, 1)? else {
+            return Err(SqlError::internal("not a query"));
+        };
+        Ok(drain(rows)?.into_iter().map(|row| row.into_iter().map(|(value, _)| value).collect()).collect())
+    }
+
     /// A value as a client sees it.
     pub fn text(&self, value: &Datum, data_type: &DataType) -> Option<String> {
         if value.is_null() {

@@ -88,13 +88,16 @@ impl Postgres {
         Some(Self { config, _own: Some((server, directory)) })
     }
 
-    /// A session in a database of this name, made if it is not there.
-    pub fn connect(&self, database: &str) -> Session {
+    /// An empty database of this name.
+    pub fn create(&self, database: &str) {
         let mut first = Session::open(&self.config);
-        match first.run(&format!("CREATE DATABASE \"{database}\"")) {
-            Err(failure) if failure.sqlstate != "42P04" => panic!("{failure}"),
-            _ => {}
+        for command in ["DROP DATABASE IF EXISTS", "CREATE DATABASE"] {
+            first.run(&format!("{command} \"{database}\"")).unwrap_or_else(|failure| panic!("PostgreSQL: {failure}"));
         }
+    }
+
+    /// A session in a database.
+    pub fn connect(&self, database: &str) -> Session {
         Session::open(self.config.clone().dbname(database))
     }
 }

@@ -40,12 +40,15 @@ pub(crate) struct Shared {
     threads: Mutex<Vec<JoinHandle<()>>>,
     next_pid: AtomicI32,
     next_row_id: AtomicI64,
+    next_transaction_id: AtomicI64,
 }
 
 /// A session as others see it.
 pub(crate) struct Connected {
     pub secret: i32,
     pub interrupt: Interrupt,
+    /// Tells whoever holds the session that it has been ended.
+    pub on_terminate: Option<Box<dyn Fn() + Send + Sync>>,
     pub info: SessionInfo,
 }
 
@@ -137,6 +140,8 @@ impl Database {
             threads: Mutex::new(vec![]),
             next_pid: AtomicI32::new(1),
             next_row_id: AtomicI64::new(recovered.next_row_id),
+            // Greater than those before a restart: nobody begins a transaction in every microsecond.
+            next_transaction_id: AtomicI64::new(wall_clock()),
             config,
         });
         let failed = shared.config.on_fatal.clone();
@@ -177,6 +182,12 @@ impl Database {
         {
             session.interrupt.raise();
         }
+    }
+
+    /// The objects there are.
+    #[must_use]
+    pub fn catalog(&self) -> Arc<Catalog> {
+        self.shared.visible.current().catalog.clone()
     }
 
     /// Why the database cannot go on, if so.
@@ -225,6 +236,10 @@ impl Shared {
     pub fn row_ids(&self, count: usize) -> i64 {
         let count = i64::try_from(count).expect("a batch has fewer than 2^63 rows");
         self.next_row_id.fetch_add(count, Ordering::Relaxed)
+    }
+
+    pub fn next_transaction_id(&self) -> i64 {
+        self.next_transaction_id.fetch_add(1, Ordering::Relaxed)
     }
 
     pub fn next_pid(&self) -> i32 {
