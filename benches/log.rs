@@ -1,5 +1,6 @@
 //! The log on a real disk: what a commit waits for, what it costs beside that, and how fast a start reads it back.
 
+use bytes::Bytes;
 use criterion::{BenchmarkId, Criterion, Throughput};
 use headwater_storage::{DataDir, Log, OsVfs};
 use headwater_types::Epoch;
@@ -30,7 +31,7 @@ fn directory() -> tempfile::TempDir {
 fn append(log: &mut Log, records: u64) {
     for _ in 0..records {
         let epoch = Epoch(log.last_epoch().0 + 1);
-        log.append(epoch, 0, &[&[7; BODY_BYTES]]).expect("the disk has room");
+        log.append(epoch, 0, vec![Bytes::from_static(&[7; BODY_BYTES])]).expect("the disk has room");
     }
     log.sync().expect("the disk works");
 }

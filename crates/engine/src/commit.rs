@@ -326,7 +326,7 @@ impl Committer {
     fn log(&mut self, epoch: Epoch, now_micros: i64, body: &mut CommitBody) -> Result<()> {
         let body = body.encode()?;
         self.log
-            .append(epoch, now_micros, &body.parts())
+            .append(epoch, now_micros, body)
             .map_err(|error| SqlError::new(SqlState::IoError, format!("the log cannot be written: {error}")))?;
         self.epoch = epoch;
         self.now_micros = now_micros;

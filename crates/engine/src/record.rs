@@ -67,30 +67,26 @@ impl Bytes {
     }
 }
 
-/// A record's body, ready to be written: a description and the buffers it describes, which are not copied.
-pub(crate) struct EncodedBody {
-    description: Vec<u8>,
-    buffers: Vec<Buffer>,
-}
+/// An Arrow buffer as the log takes it: shared, not copied.
+struct SharedBuffer(Buffer);
 
-impl EncodedBody {
-    /// The body's bytes, in order.
-    pub fn parts(&self) -> Vec<&[u8]> {
-        std::iter::once(&self.description[..]).chain(self.buffers.iter().map(Buffer::as_slice)).collect()
+impl AsRef<[u8]> for SharedBuffer {
+    fn as_ref(&self) -> &[u8] {
+        self.0.as_slice()
     }
 }
 
 impl CommitBody {
-    /// The record's body.
-    pub fn encode(&mut self) -> Result<EncodedBody, SqlError> {
+    /// The record's body, in parts: a description, and the buffers it describes.
+    pub fn encode(&mut self) -> Result<Vec<bytes::Bytes>, SqlError> {
         let description =
             postcard::to_stdvec(self).map_err(|e| SqlError::internal(format!("cannot encode a log record: {e}")))?;
-        let mut buffers = vec![];
+        let mut parts = vec![bytes::Bytes::from(description)];
         self.for_each_bytes(&mut |bytes| {
-            buffers.push(bytes.buffer.clone());
+            parts.push(bytes::Bytes::from_owner(SharedBuffer(bytes.buffer.clone())));
             Ok(())
         })?;
-        Ok(EncodedBody { description, buffers })
+        Ok(parts)
     }
 
     /// The inverse of [`CommitBody::encode`].
@@ -265,7 +261,7 @@ mod tests {
                     inserted: StoredBatch::store(&batch.slice(offset, length)),
                 }],
             };
-            let bytes = body.encode().expect("encodes").parts().concat();
+            let bytes = body.encode().expect("encodes").concat();
             let back = CommitBody::decode(&bytes).expect("decodes");
             let loaded = back.writes[0].inserted.load(&types).expect("loads");
             assert_eq!(loaded.rows, length);

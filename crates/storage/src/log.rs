@@ -18,11 +18,10 @@
 
 use crate::data_dir::{DataDir, write_file_atomically};
 use crate::error::StorageError;
-use crate::frame::{
-    FRAME_HEADER_BYTES, FrameHeader, RECORD_HEADER_BYTES, SEGMENT_HEADER_BYTES, SegmentHeader, record_header,
-};
+use crate::frame::{FRAME_HEADER_BYTES, FrameHeader, SEGMENT_HEADER_BYTES, SegmentHeader, record_header};
 use crate::recovery::{self, Recovery};
 use crate::vfs::{Access, VfsFile};
+use bytes::Bytes;
 use headwater_types::Epoch;
 use parking_lot::Mutex;
 use std::path::{Path, PathBuf};
@@ -30,7 +29,7 @@ use std::sync::{Arc, OnceLock};
 
 /// A segment takes no further frame once it has this many bytes; one frame may be larger.
 pub const LOG_SEGMENT_BYTES_MAX: u64 = 64 << 20;
-/// Pending bytes beyond which an append writes and syncs by itself.
+/// Copied bytes that are pending, beyond which an append writes and syncs by itself.
 pub const LOG_BUFFER_BYTES_MAX: usize = 64 << 20;
 /// A buffer larger than this is not kept for the next frame.
 const LOG_SPARE_BUFFER_BYTES_MAX: usize = 4 << 20;
@@ -66,10 +65,20 @@ struct Shared {
     poison: OnceLock<String>,
 }
 
+/// Parts of a body of fewer bytes are copied together; larger ones are kept as they are until they are written.
+const SHARED_PART_BYTES_MIN: usize = 4096;
+
 /// A frame in the making: its header's bytes are reserved at the front.
 #[derive(Debug)]
 struct Pending {
+    /// Written parts, in order: copied bytes, each followed by a shared part (the last perhaps by none).
+    parts: Vec<(Vec<u8>, Bytes)>,
+    /// What follows the parts.
     frame: Vec<u8>,
+    /// Bytes in `parts` and `frame`, the frame's header included.
+    bytes: usize,
+    /// Those of them that are copies.
+    copied: usize,
     first: Epoch,
     last: Epoch,
     records: u32,
@@ -95,7 +104,34 @@ impl Pending {
     fn new(mut frame: Vec<u8>) -> Self {
         frame.clear();
         frame.resize(FRAME_HEADER_BYTES, 0);
-        Self { frame, first: Epoch(0), last: Epoch(0), records: 0 }
+        let bytes = frame.len();
+        Self { parts: vec![], frame, bytes, copied: bytes, first: Epoch(0), last: Epoch(0), records: 0 }
+    }
+
+    fn copy(&mut self, bytes: &[u8]) {
+        self.frame.extend_from_slice(bytes);
+        self.bytes += bytes.len();
+        self.copied += bytes.len();
+    }
+
+    fn push(&mut self, part: Bytes) {
+        if part.len() < SHARED_PART_BYTES_MIN {
+            return self.copy(&part);
+        }
+        self.bytes += part.len();
+        self.parts.push((std::mem::take(&mut self.frame), part));
+    }
+
+    /// The frame's pieces, in order, its header's place included.
+    fn pieces(&self) -> impl Iterator<Item = &[u8]> {
+        let parts = self.parts.iter().flat_map(|(copied, shared)| [&copied[..], &shared[..]]);
+        parts.chain(std::iter::once(&self.frame[..])).filter(|piece| !piece.is_empty())
+    }
+
+    /// Where the frame's header goes.
+    fn header_mut(&mut self) -> &mut [u8] {
+        let first = self.parts.first_mut().map_or(&mut self.frame, |(copied, _)| copied);
+        &mut first[..FRAME_HEADER_BYTES]
     }
 }
 
@@ -132,7 +168,7 @@ impl Log {
     /// # Errors
     ///
     /// As there.
-    pub fn append(&mut self, epoch: Epoch, timestamp_micros: i64, body: &[&[u8]]) -> Result<(), StorageError> {
+    pub fn append(&mut self, epoch: Epoch, timestamp_micros: i64, body: Vec<Bytes>) -> Result<(), StorageError> {
         self.writer.append(epoch, timestamp_micros, body)
     }
 
@@ -169,35 +205,34 @@ impl Log {
 
 impl LogWriter {
     /// Appends a record, in memory; a following [`LogSyncer::sync`] makes it durable. `body` is given in parts, which
-    /// are joined.
+    /// are joined; large ones are not copied, and stay in memory until then.
     ///
     /// # Errors
     ///
     /// [`StorageError::EpochOrder`] if `epoch` is not above all before it, [`StorageError::Poisoned`]; and those of
     /// [`LogSyncer::sync`], which an append does itself when [`LOG_BUFFER_BYTES_MAX`] are pending.
-    pub fn append(&mut self, epoch: Epoch, timestamp_micros: i64, body: &[&[u8]]) -> Result<(), StorageError> {
+    pub fn append(&mut self, epoch: Epoch, timestamp_micros: i64, body: Vec<Bytes>) -> Result<(), StorageError> {
         self.shared.check_poison()?;
         if epoch <= self.last {
             return Err(StorageError::EpochOrder { epoch, last: self.last });
         }
-        let length: usize = body.iter().map(|part| part.len()).sum();
+        let length: usize = body.iter().map(Bytes::len).sum();
         let header_length = u64::try_from(length).expect("a slice's length fits u64");
-        let pending_bytes = {
+        let copied_bytes = {
             let mut pending = self.shared.pending.lock();
-            pending.frame.reserve(RECORD_HEADER_BYTES + length);
-            pending.frame.extend_from_slice(&record_header(epoch, timestamp_micros, header_length));
+            pending.copy(&record_header(epoch, timestamp_micros, header_length));
             for part in body {
-                pending.frame.extend_from_slice(part);
+                pending.push(part);
             }
             if pending.records == 0 {
                 pending.first = epoch;
             }
             pending.records += 1;
             pending.last = epoch;
-            pending.frame.len()
+            pending.copied
         };
         self.last = epoch;
-        if pending_bytes >= LOG_BUFFER_BYTES_MAX {
+        if copied_bytes >= LOG_BUFFER_BYTES_MAX {
             self.shared.sync()?;
         }
         Ok(())
@@ -227,17 +262,21 @@ impl LogSyncer {
             let durable = tail.durable;
             let Some(segment) = &mut tail.segment else { return Ok(()) };
             let header = FrameHeader { body_bytes: 0, first: durable, last: durable, records: 0, body_crc: 0 };
-            segment.write(&header.encode())
+            segment.write([&header.encode()[..]].into_iter())
         })
     }
 }
 
 impl Segment {
-    /// Writes at the end, durably.
-    fn write(&mut self, bytes: &[u8]) -> Result<(), StorageError> {
-        self.file.write_at(self.bytes, bytes).map_err(StorageError::io("write", &self.path))?;
+    /// Writes pieces at the end, durably.
+    fn write<'a>(&mut self, pieces: impl Iterator<Item = &'a [u8]>) -> Result<(), StorageError> {
+        let mut end = self.bytes;
+        for piece in pieces {
+            self.file.write_at(end, piece).map_err(StorageError::io("write", &self.path))?;
+            end += u64::try_from(piece.len()).expect("a slice's length fits u64");
+        }
         self.file.sync().map_err(StorageError::io("sync", &self.path))?;
-        self.bytes += u64::try_from(bytes.len()).expect("a slice's length fits u64");
+        self.bytes = end;
         Ok(())
     }
 
@@ -283,16 +322,22 @@ impl Shared {
                 }
                 std::mem::replace(&mut *pending, Pending::new(spare))
             };
-            let (head, body) = pending.frame.split_at_mut(FRAME_HEADER_BYTES);
+            let frame_bytes = u64::try_from(pending.bytes).expect("a slice's length fits u64");
+            let header_bytes = u64::try_from(FRAME_HEADER_BYTES).expect("a small constant");
+            // The header's own bytes are still zero, and not covered.
+            let mut skipped = FRAME_HEADER_BYTES;
+            let body_crc = pending.pieces().fold(0, |crc, piece| {
+                let body = &piece[std::mem::take(&mut skipped)..];
+                crc32c::crc32c_append(crc, body)
+            });
             let header = FrameHeader {
-                body_bytes: u64::try_from(body.len()).expect("a slice's length fits u64"),
+                body_bytes: frame_bytes - header_bytes,
                 first: pending.first,
                 last: pending.last,
                 records: pending.records,
-                body_crc: crc32c::crc32c(body),
+                body_crc,
             };
-            head.copy_from_slice(&header.encode());
-            let frame_bytes = u64::try_from(pending.frame.len()).expect("a slice's length fits u64");
+            pending.header_mut().copy_from_slice(&header.encode());
             let full = tail.segment.as_ref().is_none_or(|segment| {
                 let empty = segment.bytes == u64::try_from(SEGMENT_HEADER_BYTES).expect("a small constant");
                 !empty && segment.bytes.saturating_add(frame_bytes) > shared.segment_bytes_max
@@ -302,7 +347,7 @@ impl Shared {
                 tail.segment = Some(Segment::create(&shared.directory, &shared.log_path, header)?);
             }
             let segment = tail.segment.as_mut().expect("created just above where there was none");
-            segment.write(&pending.frame)?;
+            segment.write(pending.pieces())?;
             tail.durable = pending.last;
             if pending.frame.capacity() <= LOG_SPARE_BUFFER_BYTES_MAX {
                 tail.spare = pending.frame;

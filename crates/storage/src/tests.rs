@@ -1,6 +1,7 @@
 //! The log against cuts, flips, crashes and failing disks.
 
 use crate::{Access, DataDir, LOG_SEGMENT_BYTES_MAX, Log, OsVfs, Record, SimVfs, StorageError, Vfs};
+use bytes::Bytes;
 use headwater_types::Epoch;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -23,7 +24,11 @@ fn record(epoch: u64) -> Record {
 fn append(log: &mut Log, epoch: u64) -> Result<(), StorageError> {
     let record = record(epoch);
     let (a, b) = record.body.split_at(record.body.len() / 2);
-    log.append(record.epoch, record.timestamp_micros, &[a, &[], b])
+    log.append(
+        record.epoch,
+        record.timestamp_micros,
+        vec![Bytes::copy_from_slice(a), Bytes::new(), Bytes::copy_from_slice(b)],
+    )
 }
 
 /// Opens the log and reads all of it.
@@ -208,13 +213,16 @@ fn a_failed_fsync_or_write_poisons() {
         let directory = open_dir(&vfs);
         let (log, _) = Log::open(&directory).expect("opens");
         let (mut writer, syncer) = log.split();
-        writer.append(Epoch(4), 0, &[b"x"]).expect("in order");
+        writer.append(Epoch(4), 0, vec![Bytes::from_static(b"x")]).expect("in order");
         fail(&vfs, 0);
         assert!(matches!(syncer.sync(), Err(StorageError::Io { .. })));
         fail(&vfs, 1000);
         assert!(matches!(syncer.sync(), Err(StorageError::Poisoned { .. })));
         assert!(matches!(syncer.seal(), Err(StorageError::Poisoned { .. })));
-        assert!(matches!(writer.append(Epoch(5), 0, &[b"y"]), Err(StorageError::Poisoned { .. })));
+        assert!(matches!(
+            writer.append(Epoch(5), 0, vec![Bytes::from_static(b"y")]),
+            Err(StorageError::Poisoned { .. })
+        ));
     }
 }
 
@@ -235,7 +243,7 @@ fn two_threads_append_and_sync() {
     });
     for epoch in 1..=500 {
         let record = record(epoch);
-        writer.append(record.epoch, record.timestamp_micros, &[&record.body]).expect("in order");
+        writer.append(record.epoch, record.timestamp_micros, vec![Bytes::from(record.body.clone())]).expect("in order");
     }
     thread.join().expect("the sync thread ends");
     drop((writer, directory));
@@ -249,9 +257,9 @@ fn a_frame_larger_than_a_segment_is_one_segment() {
     let directory = open_dir(&vfs);
     let (mut log, _) = Log::open_with(&directory, 100).expect("opens");
     let large = vec![7; 5000];
-    log.append(Epoch(1), 0, &[&large]).expect("in order");
+    log.append(Epoch(1), 0, vec![Bytes::from(large.to_vec())]).expect("in order");
     log.sync().expect("syncs");
-    log.append(Epoch(9), 0, &[&large]).expect("in order");
+    log.append(Epoch(9), 0, vec![Bytes::from(large.to_vec())]).expect("in order");
     log.sync().expect("syncs");
     drop((log, directory));
     let records = read_all(&vfs, 100).expect("valid");

@@ -1,19 +1,20 @@
 //! COPY: rows in and out as a stream.
 
+use super::insert::Action;
 use super::rows::{check_rows, complete_rows, with_row_ids};
 use super::transaction::Scope;
 use super::{Execution, RowStream, Session};
 use crate::change::{InsertMode, TableOp};
 use crate::table::TableShape;
-use headwater_catalog::OnConflict;
 use headwater_plan::hir::{HirQuery, HirScalar};
 use headwater_sql::{Check, CopyFrom};
 use headwater_types::{
     Batch, CopyDecoder, CopyEncoder, CopyOptions, DataType, Datum, Field, Result, SqlError, SqlState,
 };
 
-/// Rows of a COPY buffered before they become an operation of the transaction.
-const COPY_BATCH_ROWS: usize = 8192;
+/// Rows of a COPY decoded before they become an operation of the transaction: as many as a segment of a table holds, so
+/// that the table takes them as they are.
+const COPY_BATCH_ROWS: usize = 65_536;
 
 /// A COPY … FROM STDIN under way.
 pub struct CopyIn {
@@ -27,8 +28,17 @@ pub struct CopyIn {
     hidden_key: Option<usize>,
     checks: Vec<Check>,
     shape: TableShape,
-    mode: InsertMode,
+    conflict: Conflict,
     rows: usize,
+}
+
+/// What becomes of a row whose key exists.
+enum Conflict {
+    /// Decided at commit.
+    Mode(InsertMode),
+    /// Decided by what the transaction sees, once all rows have come: looking at each piece against those before it
+    /// would cost their product.
+    Held { action: Action, rows: Vec<Batch>, bytes: usize },
 }
 
 /// A COPY … TO STDOUT under way.
@@ -46,14 +56,10 @@ pub struct CopyOut {
 impl Session {
     pub(super) fn copy_from(&mut self, copy: CopyFrom, parameters: &[Datum]) -> Result<Execution> {
         let shape = self.table_shape(copy.table)?;
-        let state = self.shared.visible.current();
-        let on_conflict = self.catalog(&state).table(copy.table).map_or(OnConflict::Overwrite, |t| t.on_conflict);
-        let mode = match on_conflict {
-            OnConflict::Overwrite => InsertMode::Overwrite,
-            OnConflict::Error => InsertMode::Unique,
-            OnConflict::DoNothing | OnConflict::DoUpdateIfNotNull => {
-                return Err(SqlError::unsupported("COPY into a table whose ON CONFLICT is not OVERWRITE or ERROR"));
-            }
+        let conflict = match self.default_action(copy.table)? {
+            Action::Overwrite => Conflict::Mode(InsertMode::Overwrite),
+            Action::Error => Conflict::Mode(InsertMode::Unique),
+            action => Conflict::Held { action, rows: vec![], bytes: 0 },
         };
         let defaults = self.default_values(copy.defaults, parameters)?;
         let fields: Vec<Field> =
@@ -68,7 +74,7 @@ impl Session {
             hidden_key: copy.hidden_key,
             checks: copy.checks,
             shape,
-            mode,
+            conflict,
             rows: 0,
         })))
     }
@@ -126,7 +132,8 @@ impl CopyIn {
     ///
     /// As [`CopyIn::write`], and the commit's.
     pub fn finish(mut self, session: &mut Session) -> Result<String> {
-        let result = self.decoder.finish().and_then(|()| self.buffer(session, 1)).and_then(|()| {
+        let rest = self.decoder.finish().and_then(|()| self.buffer(session, 1));
+        let result = rest.and_then(|()| self.insert_held(session)).and_then(|()| {
             if session.transaction.as_ref().is_some_and(|transaction| transaction.scope == Scope::Statement) {
                 session.commit_transaction()?;
             }
@@ -148,8 +155,29 @@ impl CopyIn {
         while let Some(batch) = self.decoder.take_batch(rows_min) {
             let rows = self.table_rows(session, batch)?;
             session.evaluate_with(|context| check_rows(&self.shape, &self.checks, &rows, context))?;
-            self.rows += rows.rows;
-            session.write(&self.shape, TableOp::Insert { rows, mode: self.mode })?;
+            match &mut self.conflict {
+                Conflict::Mode(mode) => {
+                    self.rows += rows.rows;
+                    session.write(&self.shape, TableOp::Insert { rows, mode: *mode })?;
+                }
+                Conflict::Held { rows: held, bytes, .. } => {
+                    let op = TableOp::Insert { rows: rows.clone(), mode: InsertMode::Unseen };
+                    *bytes += op.bytes();
+                    session.check_transaction_bytes(*bytes)?;
+                    held.push(rows);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Inserts the rows that were held back, as one INSERT would: those that change nothing are not counted.
+    fn insert_held(&mut self, session: &mut Session) -> Result<()> {
+        if let Conflict::Held { action, rows, .. } = &mut self.conflict
+            && !rows.is_empty()
+        {
+            let rows = Batch::concat(&std::mem::take(rows));
+            self.rows = session.insert_on_conflict(&self.shape, rows, action)?.rows;
         }
         Ok(())
     }
