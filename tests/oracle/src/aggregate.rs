@@ -1,11 +1,11 @@
 //! Aggregates, from all values of a group at once.
 
 use crate::scalar::is_true;
-use crate::{Interpreter, Row, Scope, ascending, compare, same};
+use crate::{Interpreter, Row, Scope, ascending, compare, difference, same};
 use headwater_expr::registry::resolve_operator;
 use headwater_expr::{AggregateFunction, Cast, CastContext, ColumnOrder, Expr, Scalar, evaluate_constant};
 use headwater_plan::hir::HirAggregate;
-use headwater_types::{ArrayDatum, DataType, Datum, Result, SqlError};
+use headwater_types::{ArrayDatum, DataType, Datum, Numeric, Result, SqlError};
 use std::sync::Arc;
 
 impl Interpreter<'_> {
@@ -60,8 +60,12 @@ impl Interpreter<'_> {
                 let count = Expr::Literal(count(values.len()), DataType::Int8);
                 self.operator("/", sum, cast(count, &divisor))
             }
-            AggregateFunction::Min => Ok(values.into_iter().min_by(Datum::sql_cmp).unwrap_or(first)),
-            AggregateFunction::Max => Ok(values.into_iter().max_by(Datum::sql_cmp).unwrap_or(first)),
+            AggregateFunction::Min => {
+                Ok(values.into_iter().min_by(|a, b| a.sql_cmp(b).then_with(|| difference(a, b))).unwrap_or(first))
+            }
+            AggregateFunction::Max => {
+                Ok(values.into_iter().max_by(|a, b| a.sql_cmp(b).then_with(|| difference(b, a))).unwrap_or(first))
+            }
             AggregateFunction::BoolAnd => Ok(Datum::Bool(values.iter().all(is_true))),
             AggregateFunction::BoolOr => Ok(Datum::Bool(values.iter().any(is_true))),
             AggregateFunction::ArrayAgg => Ok(Datum::Array(Arc::new(ArrayDatum { element: arg, values }))),
@@ -90,13 +94,29 @@ impl Interpreter<'_> {
                 Some(sum) => Expr::Literal(self.operator("+", sum, value)?, to.clone()),
             });
         }
-        sum.map_or(Ok(Datum::Null), |sum| evaluate_constant(&sum, self.eval))
+        let Some(sum) = sum else { return Ok(Datum::Null) };
+        let mut sum = evaluate_constant(&sum, self.eval)?;
+        if let Datum::Numeric(Numeric::Finite(sum)) = &mut sum {
+            // Addition may drop the scale of a zero; a sum has the largest scale of its inputs.
+            let scale = values.iter().filter_map(scale).max().unwrap_or(0);
+            if scale > sum.scale() {
+                sum.rescale(scale);
+            }
+        }
+        Ok(sum)
     }
 
     fn operator(&self, symbol: &str, left: Scalar, right: Scalar) -> Result<Datum> {
         let resolved = resolve_operator(symbol, Some(left.data_type()), right.data_type())?;
         let (function, data_type) = (resolved.function, resolved.data_type);
         evaluate_constant(&Expr::Call { function, args: vec![left, right], data_type }, self.eval)
+    }
+}
+
+fn scale(value: &Datum) -> Option<u32> {
+    match value {
+        Datum::Numeric(Numeric::Finite(value)) => Some(value.scale()),
+        _ => None,
     }
 }
 

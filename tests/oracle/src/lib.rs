@@ -10,7 +10,7 @@ mod scalar;
 
 use headwater_expr::{ColumnOrder, EvalContext};
 use headwater_plan::hir::{HirQuery, HirRelation};
-use headwater_types::{Datum, RelationId, Result};
+use headwater_types::{Datum, Numeric, RelationId, Result};
 use std::cmp::Ordering;
 use std::collections::HashMap;
 
@@ -82,7 +82,24 @@ fn compare(a: &[Datum], b: &[Datum], keys: &[ColumnOrder]) -> Ordering {
     keys.iter()
         .map(|key| compare_values(&a[key.column], &b[key.column], key))
         .find(|o| o.is_ne())
-        .unwrap_or(Ordering::Equal)
+        .unwrap_or_else(|| identity(a, b))
+}
+
+/// The order of rows that are equal and perhaps not identical: 1.5 before 1.50, 0 before -0, 24 hours before 1 day.
+/// Of such rows the engine shows the least.
+fn identity(a: &[Datum], b: &[Datum]) -> Ordering {
+    a.iter().zip(b).map(|(a, b)| difference(a, b)).find(|o| o.is_ne()).unwrap_or(Ordering::Equal)
+}
+
+fn difference(a: &Datum, b: &Datum) -> Ordering {
+    let is_negative_zero = |v: f64| v == 0.0 && v.is_sign_negative();
+    match (a, b) {
+        (Datum::Numeric(Numeric::Finite(a)), Datum::Numeric(Numeric::Finite(b))) => a.scale().cmp(&b.scale()),
+        (Datum::Float8(a), Datum::Float8(b)) => is_negative_zero(*a).cmp(&is_negative_zero(*b)),
+        (Datum::Interval(a), Datum::Interval(b)) => (a.months, a.days).cmp(&(b.months, b.days)),
+        (Datum::Array(a), Datum::Array(b)) => identity(&a.values, &b.values),
+        _ => Ordering::Equal,
+    }
 }
 
 /// Whether two rows are equal as DISTINCT and GROUP BY see it.
@@ -96,7 +113,12 @@ fn grouped(rows: Vec<Row>, key: &[usize]) -> Vec<(Row, Vec<Row>)> {
     for row in rows {
         let values: Row = key.iter().map(|&c| row[c].clone()).collect();
         match groups.iter_mut().find(|(k, _)| same(k, &values)) {
-            Some((_, members)) => members.push(row),
+            Some((least, members)) => {
+                if identity(&values, least).is_lt() {
+                    *least = values;
+                }
+                members.push(row);
+            }
             None => groups.push((values, vec![row])),
         }
     }

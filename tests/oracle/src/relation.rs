@@ -1,7 +1,7 @@
 //! Relations: each operator as its definition says.
 
 use crate::scalar::is_true;
-use crate::{Interpreter, Row, Scope, ascending, compare, grouped, same};
+use crate::{Interpreter, Row, Scope, ascending, compare, grouped, identity, same};
 use headwater_expr::evaluate_table_function;
 use headwater_plan::hir::{HirRelation, HirScalar, JoinKind};
 use headwater_types::{Datum, Result, SqlError};
@@ -163,8 +163,10 @@ impl Interpreter<'_> {
 fn distinct(rows: Vec<Row>) -> Vec<Row> {
     let mut kept: Vec<Row> = Vec::new();
     for row in rows {
-        if !kept.iter().any(|k| same(k, &row)) {
-            kept.push(row);
+        match kept.iter_mut().find(|k| same(k, &row)) {
+            Some(least) if identity(&row, least).is_lt() => *least = row,
+            Some(_) => {}
+            None => kept.push(row),
         }
     }
     kept
