@@ -25,7 +25,7 @@ pub use object::{
     TableColumn, UniqueConstraint, View,
 };
 pub use parameters::Parameters;
-pub use system::{SessionInfo, SystemContext, SystemRelation, system_relation, system_relations};
+pub use system::{SessionControl, SessionInfo, SystemContext, SystemRelation, system_relation, system_relations};
 
 #[cfg(test)]
 mod tests;

@@ -3,7 +3,7 @@
 use crate::system::{data, system_relations};
 use crate::*;
 use headwater_expr::CatalogLookup;
-use headwater_types::{DataType, Datum, Field, RegKind, RelationId, SessionSettings, SqlState};
+use headwater_types::{DataType, Datum, Field, RegKind, RelationId, Result, SessionSettings, SqlState};
 use std::collections::{BTreeMap, BTreeSet};
 
 fn table(catalog: &Catalog, name: &str, columns: &[(&str, DataType)], key: bool) -> Table {
@@ -104,6 +104,27 @@ fn id(catalog: &Catalog, name: &str) -> RelationId {
     catalog.resolve(None, name, &path()).expect("it exists").id()
 }
 
+/// A session that nothing happens to.
+struct Idle;
+
+impl SessionControl for Idle {
+    fn check_interrupt(&self) -> Result<()> {
+        Ok(())
+    }
+    fn set_config(&self, _: &Parameters, name: &str, value: Option<&str>, local: bool) -> Result<String> {
+        Ok(format!("{name}={value:?} {local}"))
+    }
+    fn setting(&self, _: &str) -> Option<String> {
+        None
+    }
+    fn signal(&self, pid: i32, _: bool) -> bool {
+        pid == 1
+    }
+    fn transaction_id(&self) -> i64 {
+        7
+    }
+}
+
 /// Calls `test` with the functions over `catalog`.
 fn with_functions<T>(catalog: &Catalog, test: impl FnOnce(&CatalogFunctions<'_>, &SessionSettings) -> T) -> T {
     let parameters = Parameters::new("root", "dev");
@@ -115,7 +136,7 @@ fn with_functions<T>(catalog: &Catalog, test: impl FnOnce(&CatalogFunctions<'_>,
         server_start_micros: 0,
         row_count: &|_| 7,
         byte_count: &|_| 9000,
-        interrupted: &|| false,
+        control: &Idle,
     };
     test(&CatalogFunctions { catalog, context }, parameters.settings())
 }

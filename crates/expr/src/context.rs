@@ -29,9 +29,13 @@ pub trait CatalogLookup: Send + Sync {
     ) -> Result<headwater_types::Datum>;
     /// A setting's value for `current_setting`; `None` if there is no such setting.
     fn setting(&self, name: &str) -> Option<String>;
-    /// Whether the statement is to stop: for a function that waits.
-    fn interrupted(&self) -> bool {
-        false
+    /// Whether the statement may go on: for a function that waits.
+    ///
+    /// # Errors
+    ///
+    /// 57014 and 57P01: it is to stop.
+    fn check_interrupt(&self) -> Result<()> {
+        Ok(())
     }
 }
 

@@ -38,11 +38,10 @@ pub(super) const FUNCTIONS: &[(&str, Function)] = &[
     ("pg_tablespace_location", |_| Ok(Datum::text(""))),
     ("pg_tablespace_size", |call| Ok(Datum::Int8(total_bytes(call)))),
     ("pg_total_relation_size", relation_size),
-    // These act on sessions, which a read of the catalog cannot.
-    ("pg_cancel_backend", |_| Err(SqlError::unsupported("function pg_cancel_backend"))),
-    ("pg_terminate_backend", |_| Err(SqlError::unsupported("function pg_terminate_backend"))),
-    ("set_config", |_| Err(SqlError::unsupported("function set_config").with_hint("Use SET."))),
-    ("txid_current", |_| Err(SqlError::unsupported("function txid_current"))),
+    ("pg_cancel_backend", |call| Ok(signal(call, false))),
+    ("pg_terminate_backend", |call| Ok(signal(call, true))),
+    ("set_config", set_config),
+    ("txid_current", |call| Ok(Datum::Int8(call.context.control.transaction_id()))),
     ("version", |_| Ok(Datum::text(version_text()))),
 ];
 
@@ -70,11 +69,24 @@ fn current_schemas(call: &Call<'_>) -> Datum {
 
 fn current_setting(call: &Call<'_>) -> Result<Datum> {
     let Some(name) = call.text(0) else { return Ok(Datum::Null) };
-    match call.context.parameters.show(name) {
+    match call.context.setting(name) {
         Some(value) => Ok(Datum::text(value)),
         None if call.flag(1) => Ok(Datum::Null),
         None => Err(unrecognized(name)),
     }
+}
+
+/// Not strict: a NULL value is the setting's default, a NULL third argument is false.
+fn set_config(call: &Call<'_>) -> Result<Datum> {
+    let Some(name) = call.text(0) else {
+        return Err(SqlError::new(SqlState::NullValueNotAllowed, "SET requires parameter name"));
+    };
+    call.context.control.set_config(call.context.parameters, name, call.text(1), call.flag(2)).map(Datum::text)
+}
+
+fn signal(call: &Call<'_>, end: bool) -> Datum {
+    let pid = call.integer(0).and_then(|pid| i32::try_from(pid).ok());
+    pid.map_or(Datum::Null, |pid| Datum::Bool(call.context.control.signal(pid, end)))
 }
 
 /// PostgreSQL's encodings that a client may ask about, by number.

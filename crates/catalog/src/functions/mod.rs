@@ -68,8 +68,8 @@ impl CatalogLookup for CatalogFunctions<'_> {
         reg::oid(self.catalog, kind, name, settings)
     }
 
-    fn interrupted(&self) -> bool {
-        (self.context.interrupted)()
+    fn check_interrupt(&self) -> Result<()> {
+        self.context.control.check_interrupt()
     }
 
     fn call(&self, function: &str, args: &[Datum], settings: &SessionSettings) -> Result<Datum> {
@@ -80,7 +80,7 @@ impl CatalogLookup for CatalogFunctions<'_> {
     }
 
     fn setting(&self, name: &str) -> Option<String> {
-        self.context.parameters.show(name)
+        self.context.setting(name)
     }
 }
 

@@ -17,6 +17,7 @@ pub use definition::{
 use crate::quote_identifier;
 use headwater_types::{Result, SessionSettings, SqlError, SqlState, TimeZone};
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 /// A session's settings.
 #[derive(Debug, Clone, PartialEq)]
@@ -187,6 +188,14 @@ impl Parameters {
     pub fn show_all(&self) -> Vec<(String, String, &'static str)> {
         let listed = parameters().iter().filter(|parameter| !parameter.unlisted);
         listed.map(|p| (p.name.to_owned(), p.display(&self.value(p)), p.description)).collect()
+    }
+
+    /// `statement_timeout`; `None` is none.
+    #[must_use]
+    pub fn statement_timeout(&self) -> Option<Duration> {
+        // Kept in its base unit.
+        let millis = self.lookup("statement_timeout")?.parse().ok().filter(|&millis| millis > 0)?;
+        Some(Duration::from_millis(millis))
     }
 
     /// The settings that clients are told of, and their values.

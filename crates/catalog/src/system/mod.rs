@@ -13,7 +13,7 @@ mod views;
 mod writer;
 
 use crate::{Catalog, Parameters};
-use headwater_types::{Batch, DataType, Datum, Field, RelationId, Schema, SessionSettings};
+use headwater_types::{Batch, DataType, Datum, Field, RelationId, Result, Schema, SessionSettings};
 use std::collections::HashMap;
 use std::sync::OnceLock;
 use writer::Writer;
@@ -64,8 +64,38 @@ pub struct SystemContext<'a> {
     pub row_count: &'a (dyn Fn(RelationId) -> u64 + Sync),
     /// The bytes that a table or materialized view occupies.
     pub byte_count: &'a (dyn Fn(RelationId) -> u64 + Sync),
-    /// Whether the statement is to stop.
-    pub interrupted: &'a (dyn Fn() -> bool + Sync),
+    /// What functions may do.
+    pub control: &'a dyn SessionControl,
+}
+
+impl SystemContext<'_> {
+    /// A setting's value: as the running statement has set it, else the session's; `None` if there is no such setting.
+    pub(crate) fn setting(&self, name: &str) -> Option<String> {
+        self.control.setting(name).or_else(|| self.parameters.show(name))
+    }
+}
+
+/// What functions may do besides reading: to the session that calls them, and to others.
+pub trait SessionControl: Sync {
+    /// Whether the statement may go on.
+    ///
+    /// # Errors
+    ///
+    /// 57014 and 57P01: it is to stop.
+    fn check_interrupt(&self) -> Result<()>;
+    /// `set_config`: changes a setting, for good when the statement has succeeded. `parameters` is what the statement
+    /// began with; a `value` of `None` is the default. Returns the setting's value.
+    ///
+    /// # Errors
+    ///
+    /// Those of SET.
+    fn set_config(&self, parameters: &Parameters, name: &str, value: Option<&str>, local: bool) -> Result<String>;
+    /// A setting that the statement has changed.
+    fn setting(&self, name: &str) -> Option<String>;
+    /// Stops what a session does, or ends the session; whether there is such a session.
+    fn signal(&self, pid: i32, end: bool) -> bool;
+    /// The number of the open transaction; transactions that begin later have greater ones.
+    fn transaction_id(&self) -> i64;
 }
 
 /// Writes a relation's rows.

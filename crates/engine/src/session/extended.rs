@@ -1,7 +1,7 @@
 //! Prepared statements and portals.
 
 use super::transaction::Scope;
-use super::{ColumnDescription, Execution, Session};
+use super::{ColumnDescription, Execution, STATEMENT_RETRIES_MAX, Session};
 use headwater_catalog::parameters::Parameters;
 use headwater_plan::hir::{HirQuery, HirScalar};
 use headwater_sql::{BindContext, Bound, BoundStatement, Prepare, Returning, Statement, bind};
@@ -22,6 +22,14 @@ pub(crate) struct Portal {
     parameters: Vec<(Datum, DataType)>,
 }
 
+/// The one statement that has run since the last Sync, of which the client knows nothing but its tag: Sync may run it
+/// again when another transaction was first.
+pub(crate) struct Replay {
+    prepared: Arc<Prepared>,
+    parameters: Vec<(Datum, DataType)>,
+    tag: String,
+}
+
 /// What Describe tells.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Description {
@@ -38,7 +46,7 @@ impl Session {
     ///
     /// 42601 and binding's errors; 42P05 if the name is taken.
     pub fn prepare(&mut self, name: &str, sql: &str, parameter_oids: &[u32]) -> Result<()> {
-        self.interrupt.clear();
+        self.begin_message();
         let result = self.prepare_inner(name, sql, parameter_oids);
         if result.is_err() {
             self.fail();
@@ -221,10 +229,47 @@ impl Session {
                 return Err(error);
             }
         };
-        match &prepared.statement {
-            Some(statement) => self.execute(statement, &parameters, Scope::Script),
-            None => Ok(Execution::Empty),
+        let Some(statement) = &prepared.statement else { return Ok(Execution::Empty) };
+        let first = self.transaction.is_none();
+        self.replay = None;
+        let execution = self.execute(statement, &parameters, Scope::Script)?;
+        if let Execution::Command { tag } = &execution
+            && first
+        {
+            self.replay = Some(Replay { prepared: prepared.clone(), parameters, tag: tag.clone() });
         }
+        Ok(execution)
+    }
+
+    /// Commits the implicit transaction of a script. If it was one statement that the client knows only the tag of, and
+    /// another transaction was first, it is run again: as long as its tag is the same, nobody can tell.
+    pub(super) fn commit_script(&mut self, replay: Option<&Replay>) -> Result<()> {
+        let mut result = self.commit_transaction();
+        let Some(replay) = replay else { return result };
+        for _ in 0..STATEMENT_RETRIES_MAX {
+            match result {
+                Err(lost) if lost.state == SqlState::SerializationFailure => result = self.run_again(replay, lost),
+                other => return other,
+            }
+        }
+        result
+    }
+
+    fn run_again(&mut self, replay: &Replay, lost: SqlError) -> Result<()> {
+        let Some(statement) = &replay.prepared.statement else { return Err(lost) };
+        // The client has them from the first time.
+        let notices = self.notices.len();
+        self.begin(Scope::Script);
+        let result = match self.run_statement(statement, &replay.parameters) {
+            Ok(Execution::Command { tag }) if tag == replay.tag => self.commit_transaction(),
+            Ok(_) => Err(lost),
+            Err(error) => Err(error),
+        };
+        self.notices.truncate(notices);
+        if result.is_err() {
+            self.abort_transaction();
+        }
+        result
     }
 
     /// Close of a portal; one that does not exist is no error.

@@ -7,6 +7,7 @@
 //! 1. A statement that fails leaves the database unchanged, and in a block fails the transaction (25P02 follows).
 //! 2. What a closed session had not committed is gone.
 
+mod control;
 mod copy;
 mod cursor;
 mod ddl;
@@ -28,8 +29,9 @@ pub use query::RowStream;
 use crate::ConnectOptions;
 use crate::database::{Connected, Shared, wall_clock};
 use crate::visible::State;
+use control::Control;
 use cursor::Cursor;
-use extended::{Portal, Prepared};
+use extended::{Portal, Prepared, Replay};
 use headwater_catalog::{Catalog, CatalogFunctions, Parameters, SessionInfo, SystemContext};
 use headwater_compute::Interrupt;
 use headwater_expr::CatalogLookup;
@@ -102,6 +104,9 @@ pub struct Session {
     pid: i32,
     secret: i32,
     interrupt: Interrupt,
+    /// Whether the messages since the last end of a script have begun: a cancel that came before them is late.
+    begun: bool,
+    control: Arc<Control>,
     parameters: Parameters,
     reported: Parameters,
     notices: Vec<Notice>,
@@ -111,6 +116,7 @@ pub struct Session {
     parameters_before: Option<Parameters>,
     prepared: HashMap<String, Arc<Prepared>>,
     portals: HashMap<String, Portal>,
+    replay: Option<Replay>,
     cursors: HashMap<String, Cursor>,
 }
 
@@ -151,13 +157,15 @@ impl Session {
             if sessions.len() >= shared.config.sessions_max {
                 return Err(SqlError::new(SqlState::TooManyConnections, "sorry, too many clients already"));
             }
-            sessions.insert(pid, Connected { secret, interrupt: interrupt.clone(), info });
+            sessions.insert(pid, Connected { secret, interrupt: interrupt.clone(), on_terminate: None, info });
         }
         Ok(Self {
+            control: Arc::new(Control::new(shared.clone(), interrupt.clone())),
             shared,
             pid,
             secret,
             interrupt,
+            begun: false,
             reported: parameters.clone(),
             parameters,
             notices: vec![],
@@ -166,6 +174,7 @@ impl Session {
             parameters_before: None,
             prepared: HashMap::new(),
             portals: HashMap::new(),
+            replay: None,
             cursors: HashMap::new(),
         })
     }
@@ -237,7 +246,8 @@ impl Session {
     ///
     /// 42601 and the like; in a block the transaction has then failed.
     pub fn parse(&mut self, sql: &str) -> Result<Vec<Statement>> {
-        self.interrupt.clear();
+        self.begun = false;
+        self.begin_message();
         headwater_sql::parse_script(sql).inspect_err(|_| self.fail())
     }
 
@@ -248,6 +258,7 @@ impl Session {
     ///
     /// The statement's; what it did is undone, and in a block the transaction has failed.
     pub fn execute_simple(&mut self, statement: &Statement, script_len: usize) -> Result<Execution> {
+        self.replay = None;
         let scope = if script_len > 1 { Scope::Script } else { Scope::Statement };
         self.execute(statement, &[], scope)
     }
@@ -260,12 +271,22 @@ impl Session {
     ///
     /// The commit's.
     pub fn end_script(&mut self, ok: bool) -> Result<()> {
+        self.begun = false;
+        let replay = self.replay.take();
         if !ok {
             self.fail();
         } else if self.transaction.as_ref().is_some_and(|transaction| transaction.scope != Scope::Block) {
-            return self.commit_transaction();
+            return self.commit_script(replay.as_ref());
         }
         Ok(())
+    }
+
+    /// A message from the client: the first since the last one was done with finds no cancel that was meant for it.
+    fn begin_message(&mut self) {
+        if !self.begun {
+            self.begun = true;
+            self.interrupt.clear();
+        }
     }
 
     /// Runs a statement with parameters, in the open transaction or one of its own.
@@ -275,9 +296,10 @@ impl Session {
         parameters: &[(headwater_types::Datum, DataType)],
         scope: Scope,
     ) -> Result<Execution> {
-        self.interrupt.clear();
+        self.begin_message();
+        self.interrupt.set_deadline(self.parameters.statement_timeout());
         self.note_activity(statement);
-        let result = self.execute_with_retries(statement, parameters, scope);
+        let result = self.interrupt.check().and_then(|()| self.execute_with_retries(statement, parameters, scope));
         if result.is_err() {
             self.fail();
         }
@@ -329,6 +351,7 @@ impl Session {
     }
 
     fn begin(&mut self, scope: Scope) {
+        self.control.begin_transaction();
         let mut transaction = Transaction::new(scope, wall_clock());
         let default = |name| self.parameters.show(name).unwrap_or_default();
         transaction.read_only = default("default_transaction_read_only") == "on";
@@ -422,7 +445,6 @@ impl Session {
     ) -> T {
         let row_count = |relation| state.row_count(relation);
         let byte_count = |relation| state.byte_count(relation);
-        let interrupted = || self.interrupt.check().is_err();
         use_them(&CatalogFunctions {
             catalog,
             context: SystemContext {
@@ -434,7 +456,7 @@ impl Session {
                 server_start_micros: self.shared.started_micros,
                 row_count: &row_count,
                 byte_count: &byte_count,
-                interrupted: &interrupted,
+                control: &*self.control,
             },
         })
     }

@@ -1,5 +1,6 @@
 //! Queries: planned against a state, run once, answered as a stream of batches.
 
+use super::control::{Control, sets_parameters};
 use super::extended::describe_columns;
 use super::sources::Sources;
 use super::{ColumnDescription, Execution, Session};
@@ -125,31 +126,31 @@ impl PlanInfo for Info<'_> {
 
 impl Session {
     /// Runs a query.
-    pub(super) fn query(&mut self, query: HirQuery) -> Result<RowStream> {
+    pub(super) fn query(&mut self, mut query: HirQuery) -> Result<RowStream> {
         let columns = describe_columns(&query.schema, &query.origins);
-        let run = self.plan(query)?;
-        let rows = if run.is_large() { Rows::Streamed(run.stream()?) } else { Rows::Ready(run.batches()?.into_iter()) };
+        let run = self.plan(&mut query)?;
+        let streamed = run.is_large() && !sets_parameters(&mut query);
+        let rows = if streamed { Rows::Streamed(run.stream()?) } else { Rows::Ready(run.batches()?.into_iter()) };
         Ok(RowStream { columns, rows, tag: None })
     }
 
     /// All rows of a query, as one batch.
-    pub(super) fn query_rows(&mut self, query: HirQuery) -> Result<Batch> {
+    pub(super) fn query_rows(&mut self, mut query: HirQuery) -> Result<Batch> {
         let types: Vec<DataType> = query.schema.iter().map(|field| field.data_type.clone()).collect();
-        let batches = self.plan(query)?.batches()?;
+        let batches = self.plan(&mut query)?.batches()?;
         Ok(if batches.is_empty() { Batch::empty(&types) } else { Batch::concat(&batches) })
     }
 
     /// Plans a query against the state that it must see, and collects what it reads.
-    fn plan(&mut self, mut query: HirQuery) -> Result<QueryRun> {
+    fn plan(&mut self, query: &mut HirQuery) -> Result<QueryRun> {
         let state = self.state()?;
         let catalog = self.catalog(&state);
-        self.expand_changed_views(&mut query, &state, &catalog)?;
+        self.expand_changed_views(query, &state, &catalog)?;
         let info = Info { catalog: &catalog, state: &state };
-        let (plan, finishing) = plan_query(&query, &info, &PlanOptions::default())?;
+        let (plan, finishing) = plan_query(query, &info, &PlanOptions::default())?;
         let sessions: Vec<SessionInfo> = self.shared.sessions.lock().values().map(|s| s.info.clone()).collect();
         let row_count = |relation| state.row_count(relation);
         let byte_count = |relation| state.byte_count(relation);
-        let interrupted = || self.interrupt.check().is_err();
         let sources = Sources {
             state: &state,
             catalog: &catalog,
@@ -162,7 +163,7 @@ impl Session {
                 server_start_micros: self.shared.started_micros,
                 row_count: &row_count,
                 byte_count: &byte_count,
-                interrupted: &interrupted,
+                control: &*self.control,
             },
         };
         let inputs = plan_inputs(&plan).into_iter().map(|id| Ok((id, sources.source(id)?))).collect::<Result<_>>()?;
@@ -177,6 +178,7 @@ impl Session {
             pid: self.pid,
             started_micros: self.shared.started_micros,
             interrupt: self.interrupt.clone(),
+            control: self.control.clone(),
         })
     }
 
@@ -267,6 +269,7 @@ struct QueryRun {
     pid: i32,
     started_micros: i64,
     interrupt: Interrupt,
+    control: Arc<Control>,
 }
 
 impl SourceProvider for QueryRun {
@@ -294,7 +297,6 @@ impl QueryRun {
     fn run(&self, take: &mut dyn FnMut(Batch) -> bool) -> Result<()> {
         let row_count = |relation| self.state.row_count(relation);
         let byte_count = |relation| self.state.byte_count(relation);
-        let interrupted = || self.interrupt.check().is_err();
         let functions = CatalogFunctions {
             catalog: &self.catalog,
             context: SystemContext {
@@ -305,7 +307,7 @@ impl QueryRun {
                 server_start_micros: self.started_micros,
                 row_count: &row_count,
                 byte_count: &byte_count,
-                interrupted: &interrupted,
+                control: &*self.control,
             },
         };
         let eval = EvalContext {

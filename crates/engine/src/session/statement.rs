@@ -158,7 +158,10 @@ impl Session {
             self.transaction().started = true;
         }
         let values: Vec<Datum> = parameters.iter().map(|(value, _)| value.clone()).collect();
-        self.run_bound(bound, kind, &values)
+        self.control.forget();
+        let execution = self.run_bound(bound, kind, &values)?;
+        self.apply_asked();
+        Ok(execution)
     }
 
     /// Runs a bound statement.

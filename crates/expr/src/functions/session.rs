@@ -62,9 +62,7 @@ fn sleep(args: &[Datum], call: &Call<'_>) -> Result<Datum> {
     // NaN and what is negative do not sleep.
     let mut left = if seconds > 0.0 { Duration::from_secs_f64(seconds) } else { Duration::ZERO };
     while !left.is_zero() {
-        if call.context.catalog.is_some_and(|catalog| catalog.interrupted()) {
-            return Err(SqlError::new(SqlState::QueryCanceled, "canceling statement due to user request"));
-        }
+        call.context.catalog.map_or(Ok(()), |catalog| catalog.check_interrupt())?;
         let nap = left.min(SLEEP_POLL);
         std::thread::sleep(nap);
         left -= nap;

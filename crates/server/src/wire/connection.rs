@@ -46,6 +46,8 @@ pub struct Connection {
     activity: Activity,
     script: Option<Script>,
     mode: Mode,
+    /// Another session has ended this one, and the client has been told.
+    ended: bool,
 }
 
 /// Which protocol the statement at hand came by: it decides what an error ends.
@@ -108,6 +110,7 @@ impl Connection {
             activity: Activity::Idle,
             script: None,
             mode: Mode::Simple,
+            ended: false,
         }
     }
 
@@ -157,6 +160,9 @@ impl Connection {
             };
             if let Err(error) = step {
                 self.fail(&error);
+                if self.ended {
+                    return Progress::Closed;
+                }
             }
         }
     }
@@ -373,6 +379,10 @@ impl Connection {
         self.script = None;
         let ended = self.session.end_script(false);
         self.write_notices();
+        if error.state == SqlState::AdminShutdown {
+            self.ended = true;
+            return self.abandon(error);
+        }
         backend::error(&mut self.output, Severity::Error, error);
         if let Err(second) = ended {
             backend::notice(&mut self.output, "WARNING", &second);

@@ -142,7 +142,12 @@ impl Services {
         let session = self.database.connect(ConnectOptions { user, database, parameters, client_address })?;
         let pid = session.pid();
         self.sessions.lock().unwrap_or_else(PoisonError::into_inner).insert(pid, session.secret());
-        Ok((session, Registration { services: Arc::clone(self), pid }))
+        let ended = Shutdown::new();
+        session.on_terminate({
+            let ended = ended.clone();
+            move || ended.begin()
+        });
+        Ok((session, Registration { services: Arc::clone(self), pid, ended }))
     }
 }
 
@@ -150,6 +155,8 @@ impl Services {
 struct Registration {
     services: Arc<Services>,
     pid: i32,
+    /// This connection's own: another session has ended it.
+    ended: Shutdown,
 }
 
 impl Drop for Registration {
@@ -171,7 +178,8 @@ async fn serve(mut stream: TcpStream, services: Arc<Services>) {
     };
     let Ok(Ok(Some((permit, registration, connection)))) = established else { return };
     // A lost client is noticed here, and the session's end undoes what it left open.
-    let _ = converse(&mut stream, &mut input, connection, &mut shutdown).await;
+    let ended = registration.ended.0.subscribe();
+    let _ = converse(&mut stream, &mut input, connection, shutdown, ended).await;
     let _ = stream.shutdown().await;
     drop((registration, permit));
 }
@@ -245,7 +253,8 @@ async fn converse(
     stream: &mut TcpStream,
     input: &mut BytesMut,
     mut connection: Box<Connection>,
-    shutdown: &mut watch::Receiver<bool>,
+    mut shutdown: watch::Receiver<bool>,
+    mut ended: watch::Receiver<bool>,
 ) -> io::Result<()> {
     loop {
         let progress = if connection.is_busy() || frame::has_message(input) {
@@ -253,7 +262,7 @@ async fn converse(
         } else {
             Progress::NeedInput
         };
-        if *shutdown.borrow() && progress != Progress::Closed {
+        if (*shutdown.borrow() || *ended.borrow()) && progress != Progress::Closed {
             connection.abandon(&SqlError::new(
                 SqlState::AdminShutdown,
                 "terminating connection due to administrator command",
@@ -272,7 +281,8 @@ async fn converse(
                 }
                 tokio::select! {
                     read = read(stream, input) => if !read? { return Ok(()) },
-                    () = shutdown_begun(shutdown) => {}
+                    () = shutdown_begun(&mut shutdown) => {}
+                    () = shutdown_begun(&mut ended) => {}
                 }
             }
         }

@@ -19,6 +19,26 @@ fn sigterm_tells_clients_and_ends_cleanly() {
 }
 
 #[test]
+fn a_session_that_another_ends_is_told_and_closed() {
+    let server = Server::start();
+    let mut client = Client::connect(&server);
+    let mut idle = Client::connect(&server);
+    let mut busy = Client::connect(&server);
+    let pid = |client: &mut Client| client.value("SELECT pg_backend_pid()").expect("a number");
+    let (idle_pid, busy_pid) = (pid(&mut idle), pid(&mut busy));
+    busy.send(&message(b'Q', b"SELECT pg_sleep(50)\0"));
+    for (ended, pid) in [(&mut idle, idle_pid), (&mut busy, busy_pid)] {
+        assert_eq!(client.value(&format!("SELECT pg_terminate_backend({pid})")).as_deref(), Some("t"));
+        let messages = ended.until_ready();
+        let error = messages.iter().find(|message| message.kind == 'E').expect("it is told");
+        assert_eq!(error.error(), ("57P01".into(), "terminating connection due to administrator command".into()));
+        assert_eq!(error.field(b'S').as_deref(), Some("FATAL"));
+        assert!(messages.iter().all(|message| message.kind != 'Z'), "and closed");
+    }
+    assert_eq!(client.value("SELECT 1").as_deref(), Some("1"), "others go on");
+}
+
+#[test]
 fn acknowledged_rows_survive_a_kill() {
     let server = Server::start();
     let mut client = Client::connect(&server);
