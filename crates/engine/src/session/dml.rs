@@ -65,6 +65,12 @@ impl Session {
         self.transaction().write(shape.id, op, bytes_max)
     }
 
+    /// Whether the open transaction may buffer so many more bytes.
+    pub(super) fn check_transaction_bytes(&mut self, more: usize) -> Result<()> {
+        let bytes_max = self.shared.config.transaction_bytes_max;
+        self.transaction().check_bytes(more, bytes_max)
+    }
+
     pub(super) fn table_shape(&self, table: RelationId) -> Result<TableShape> {
         let state = self.shared.visible.current();
         let catalog = self.catalog(&state);

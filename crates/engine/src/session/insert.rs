@@ -12,11 +12,11 @@ use headwater_catalog::OnConflict as TableDefault;
 use headwater_expr::{EvalContext, Scalar};
 use headwater_plan::hir::{HirQuery, HirRelation, HirScalar};
 use headwater_sql::{Insert, InsertSource, OnConflict, Returning};
-use headwater_types::{Batch, DataType, Datum, Equality, Field, KeyEncoder, Result, SqlError, SqlState};
+use headwater_types::{Batch, DataType, Datum, Equality, Field, KeyEncoder, RelationId, Result, SqlError, SqlState};
 use std::collections::HashMap;
 
 /// What an INSERT does to rows whose key exists, once the table's default is known.
-enum Action {
+pub(super) enum Action {
     Overwrite,
     Error,
     Ignore,
@@ -62,7 +62,8 @@ impl Session {
     }
 
     /// DO NOTHING and DO UPDATE: what exists is looked up here, and validated at commit.
-    fn insert_on_conflict(&mut self, shape: &TableShape, rows: Batch, action: &Action) -> Result<Batch> {
+    pub(super) fn insert_on_conflict(&mut self, shape: &TableShape, rows: Batch, action: &Action) -> Result<Batch> {
+        let rows = if matches!(action, Action::UpdateIfNotNull) { merge_keys(shape, rows) } else { rows };
         let state = self.state()?;
         let existing = ExistingRows::find(shape, self.transaction().writes(shape.id), &state, &rows)?;
         let is_first = match first_of_each_key(shape, &rows) {
@@ -163,12 +164,7 @@ impl Session {
             ))
         };
         Ok(match clause {
-            OnConflict::TableDefault => match self.table_conflict(shape.id)? {
-                TableDefault::Overwrite => Action::Overwrite,
-                TableDefault::Error => Action::Error,
-                TableDefault::DoNothing => Action::Ignore,
-                TableDefault::DoUpdateIfNotNull => Action::UpdateIfNotNull,
-            },
+            OnConflict::TableDefault => self.default_action(shape.id)?,
             OnConflict::DoNothing { target } => {
                 target.as_deref().map_or(Ok(()), check_target)?;
                 Action::Ignore
@@ -187,10 +183,17 @@ impl Session {
         })
     }
 
-    fn table_conflict(&self, table: headwater_types::RelationId) -> Result<TableDefault> {
+    /// What the table does where the statement does not say.
+    pub(super) fn default_action(&self, table: RelationId) -> Result<Action> {
         let state = self.shared.visible.current();
         let catalog = self.catalog(&state);
-        catalog.table(table).map(|table| table.on_conflict).ok_or_else(|| super::dml::table_is_gone(table))
+        let table = catalog.table(table).ok_or_else(|| super::dml::table_is_gone(table))?;
+        Ok(match table.on_conflict {
+            TableDefault::Overwrite => Action::Overwrite,
+            TableDefault::Error => Action::Error,
+            TableDefault::DoNothing => Action::Ignore,
+            TableDefault::DoUpdateIfNotNull => Action::UpdateIfNotNull,
+        })
     }
 
     fn source_rows(
@@ -272,6 +275,24 @@ impl Session {
     fn is_in_block(&self) -> bool {
         self.transaction_status() == super::TransactionStatus::InTransaction
     }
+}
+
+/// One row per key: of each column, the last value of the key's rows that is not NULL.
+fn merge_keys(shape: &TableShape, rows: Batch) -> Batch {
+    let Some(first) = first_of_each_key(shape, &rows) else { return rows };
+    let keys = rows.project(&shape.key).columns;
+    let encoded = KeyEncoder::new(&shape.key_types, Equality::Sql).encode(&keys, rows.rows);
+    let places: HashMap<&[u8], usize> = first.iter().map(|&i| encoded.row(i as usize)).zip(0..).collect();
+    let columns = rows.columns.iter().map(|column| {
+        let mut chosen = first.clone();
+        for (number, i) in (0u32..).zip(0..rows.rows) {
+            if column.is_valid(i) {
+                chosen[places[encoded.row(i)]] = number;
+            }
+        }
+        Batch::new(vec![column.clone()], rows.rows).take(&chosen).columns.remove(0)
+    });
+    Batch::new(columns.collect(), first.len())
 }
 
 /// The rows that have the keys of some others, as the transaction sees them.

@@ -117,17 +117,24 @@ impl Transaction {
     ///
     /// 54000 beyond `bytes_max`; nothing is buffered then.
     pub fn write(&mut self, table: RelationId, op: TableOp, bytes_max: usize) -> Result<()> {
-        let bytes = self.bytes + op.bytes();
-        if bytes > bytes_max {
-            return Err(SqlError::new(
-                SqlState::ProgramLimitExceeded,
-                format!("transaction is larger than {bytes_max} bytes"),
-            )
-            .with_hint("Commit in smaller parts."));
-        }
-        self.bytes = bytes;
+        let bytes = op.bytes();
+        self.check_bytes(bytes, bytes_max)?;
+        self.bytes += bytes;
         self.writes.entry(table).or_default().push(op);
         Ok(())
+    }
+
+    /// Whether so many more bytes may be buffered.
+    ///
+    /// # Errors
+    ///
+    /// 54000 beyond `bytes_max`.
+    pub fn check_bytes(&self, more: usize, bytes_max: usize) -> Result<()> {
+        if self.bytes.saturating_add(more) <= bytes_max {
+            return Ok(());
+        }
+        let message = format!("transaction is larger than {bytes_max} bytes");
+        Err(SqlError::new(SqlState::ProgramLimitExceeded, message).with_hint("Commit in smaller parts."))
     }
 
     /// The operations on a table, in order.
