@@ -6,7 +6,7 @@ use crate::table::TableShape;
 use crate::views::encode_plan;
 use crate::visible::State;
 use headwater_catalog::{
-    Catalog, CatalogChange, Check, ForeignKey, IdAllocator, MaterializedView, Namespace, OnConflict,
+    Catalog, CatalogChange, Check, ForeignKey, IdAllocator, Index, MaterializedView, Namespace, OnConflict,
     RelationKind as Kind, Table, TableColumn, UniqueConstraint, View,
 };
 use headwater_plan::{PlanOptions, plan_view};
@@ -51,12 +51,9 @@ impl Session {
                 self.create_materialized_view(view)?;
                 "CREATE MATERIALIZED VIEW".to_owned()
             }
-            BoundStatement::CreateIndex { name, unique, .. } => {
-                if unique {
-                    return Err(SqlError::unsupported("CREATE UNIQUE INDEX"));
-                }
-                let text = format!("index \"{name}\" is not needed: the indexes that plans use are made by themselves");
-                self.notice("NOTICE", SqlState::SuccessfulCompletion, text);
+            BoundStatement::CreateIndex { schema, name, relation, columns, unique, if_not_exists } => {
+                let id = RelationId(0);
+                self.create_index(Index { id, schema, name, relation, columns, unique }, if_not_exists)?;
                 "CREATE INDEX".to_owned()
             }
             BoundStatement::Drop(drop) => self.drop_relations(&drop)?,
@@ -115,7 +112,10 @@ impl Session {
             return Err(SqlError::unsupported("APPEND ONLY"));
         }
         if let Some(unique) = new.unique.first() {
-            return Err(SqlError::unsupported(format!("UNIQUE constraint \"{}\" beside the primary key", unique.name)));
+            return Err(SqlError::unsupported(format!("UNIQUE constraint \"{}\" beside the primary key", unique.name))
+                .with_hint(
+                    "Only a table's PRIMARY KEY is enforced: make these columns the key, or leave out UNIQUE.",
+                ));
         }
         for text in &new.notices {
             self.notice("NOTICE", SqlState::SuccessfulCompletion, text.clone());
@@ -259,6 +259,42 @@ impl Session {
         self.transaction().change_catalog(&state, CatalogChange::CreateMaterializedView(view))
     }
 
+    /// An index is a name: what plans look rows up by is made as they need it. A unique one would have to be enforced.
+    fn create_index(&mut self, mut index: Index, if_not_exists: bool) -> Result<()> {
+        let (state, catalog) = self.ddl_catalog();
+        if self.exists_already(&catalog, &index.schema, &index.name, if_not_exists)? {
+            return Ok(());
+        }
+        if index.unique {
+            return Err(SqlError::unsupported(format!("unique index \"{}\" beside the primary key", index.name))
+                .with_hint(
+                    "Only a table's PRIMARY KEY is enforced: make these columns the key, or leave out UNIQUE.",
+                ));
+        }
+        index.id = catalog.ids().next_id();
+        self.transaction().change_catalog(&state, CatalogChange::CreateIndex(index))
+    }
+
+    fn drop_indexes(&mut self, ids: &[RelationId]) -> Result<()> {
+        let (state, catalog) = self.ddl_catalog();
+        for &id in ids {
+            let Some(table) = catalog.index_table(id) else { continue };
+            let name = table.indexes().find(|(index, ..)| *index == id).map_or("", |(_, name, ..)| name);
+            return Err(SqlError::new(
+                SqlState::DependentObjectsStillExist,
+                format!(
+                    "cannot drop index {name} because constraint {name} on table {} requires it",
+                    headwater_catalog::quote_identifier(&table.name)
+                ),
+            )
+            .with_hint(format!("You can drop constraint {name} on table {} instead.", table.name)));
+        }
+        if ids.is_empty() {
+            return Ok(());
+        }
+        self.transaction().change_catalog(&state, CatalogChange::Drop { ids: ids.to_vec() })
+    }
+
     fn create_schema(&mut self, name: String, if_not_exists: bool) -> Result<()> {
         let (state, catalog) = self.ddl_catalog();
         if catalog.namespace(&name).is_some() {
@@ -280,7 +316,10 @@ impl Session {
             RelationKind::Table => "TABLE",
             RelationKind::View => "VIEW",
             RelationKind::MaterializedView => "MATERIALIZED VIEW",
-            RelationKind::Index => return Err(SqlError::unsupported("DROP INDEX")),
+            RelationKind::Index => {
+                self.drop_indexes(&drop.relations)?;
+                return Ok("DROP INDEX".to_owned());
+            }
         };
         self.drop_objects(&drop.relations, drop.cascade)?;
         Ok(format!("DROP {what}"))

@@ -560,7 +560,9 @@ impl Binder<'_> {
         };
         path.into_iter().find_map(|schema| {
             let tables = self.catalog.tables().filter(|table| table.schema == schema);
-            tables.flat_map(|table| table.indexes()).find(|(_, index, ..)| *index == name).map(|(id, ..)| id)
+            let of_keys = tables.flat_map(|table| table.indexes()).find(|(_, index, ..)| *index == name);
+            let made = || self.catalog.indexes().find(|index| index.schema == schema && index.name == name);
+            of_keys.map(|(id, ..)| id).or_else(|| made().map(|index| index.id))
         })
     }
 
