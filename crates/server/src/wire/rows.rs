@@ -9,9 +9,12 @@ use arrow_array::types::{Float64Type, Int16Type, Int32Type, Int64Type, UInt32Typ
 use arrow_array::{Array, ArrayRef, BooleanArray, PrimitiveArray, StringArray};
 use bytes::{BufMut, BytesMut};
 use headwater_engine::ColumnDescription;
-use headwater_types::{Batch, DataType, RegKind, SessionSettings, encode_binary, format_text};
+use headwater_types::{
+    ArrayDatum, Batch, DataType, Datum, RegKind, SessionSettings, datum_to_text, encode_binary, format_text,
+};
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::sync::Arc;
 
 /// How an object prints as a `regclass` or its like; `None`: as its number.
 pub type RegName<'a> = &'a dyn Fn(RegKind, u32) -> Option<String>;
@@ -65,6 +68,8 @@ enum Column<'a> {
     Text(&'a StringArray),
     /// Objects by name; the names of those in the batch.
     RegText(&'a PrimitiveArray<UInt32Type>, HashMap<u32, String>),
+    /// Text made beforehand.
+    Made(Vec<Option<String>>),
     /// `void` is neither NULL nor anything else.
     Void,
     OtherText(&'a ArrayRef, &'a DataType),
@@ -89,6 +94,9 @@ impl<'a> Column<'a> {
                 let array = array.as_primitive();
                 Self::RegText(array, reg_names(array, *kind, reg_name))
             }
+            (DataType::Array(element), Format::Text) if matches!(**element, DataType::Reg(_)) => {
+                Self::Made(reg_arrays(array, data_type, reg_name))
+            }
             (_, Format::Text) => Self::OtherText(array, data_type),
             (_, Format::Binary) => Self::OtherBinary(array, data_type),
         }
@@ -103,6 +111,7 @@ impl<'a> Column<'a> {
             Self::Float8Binary(array) => array.is_null(row),
             Self::Text(array) => array.is_null(row),
             Self::RegText(array, _) => array.is_null(row),
+            Self::Made(texts) => texts[row].is_none(),
             Self::Void => false,
             Self::OtherText(array, _) | Self::OtherBinary(array, _) => array.is_null(row),
         }
@@ -129,6 +138,7 @@ impl<'a> Column<'a> {
                     None => put_integer(output, i64::from(oid)),
                 }
             }
+            Self::Made(texts) => put_value(output, texts[row].as_deref().unwrap_or_default().as_bytes()),
             Self::Void => put_value(output, b""),
             Self::OtherText(array, data_type) => {
                 scratch.clear();
@@ -155,6 +165,25 @@ fn reg_names(array: &PrimitiveArray<UInt32Type>, kind: RegKind, reg_name: RegNam
         }
     }
     names
+}
+
+/// Arrays of objects as arrays of their names.
+fn reg_arrays(array: &ArrayRef, data_type: &DataType, reg_name: RegName<'_>) -> Vec<Option<String>> {
+    let settings = SessionSettings::default();
+    let named = |row| {
+        let Datum::Array(objects) = Datum::from_array(array.as_ref(), data_type, row) else { return None };
+        let name = |object: &Datum| match (object, &objects.element) {
+            (Datum::Oid(0), _) => Datum::text("-"),
+            (Datum::Oid(oid), DataType::Reg(kind)) => {
+                Datum::text(reg_name(*kind, *oid).unwrap_or_else(|| oid.to_string()))
+            }
+            _ => Datum::Null,
+        };
+        let names = ArrayDatum { element: DataType::Text, values: objects.values.iter().map(name).collect() };
+        let of_text = DataType::Array(Box::new(DataType::Text));
+        Some(datum_to_text(&Datum::Array(Arc::new(names)), &of_text, &settings))
+    };
+    (0..array.len()).map(named).collect()
 }
 
 fn put_value(output: &mut BytesMut, bytes: &[u8]) {
@@ -201,6 +230,27 @@ mod tests {
             assert_eq!(&output[4..], value.to_string().as_bytes());
             assert_eq!(output[3] as usize, value.to_string().len());
         }
+    }
+
+    #[test]
+    fn arrays_of_objects_print_by_name() {
+        let data_type = DataType::Array(Box::new(DataType::Reg(RegKind::Class)));
+        let objects = [Datum::Oid(1259), Datum::Oid(0), Datum::Oid(7), Datum::Null];
+        let array = ArrayDatum { element: DataType::Reg(RegKind::Class), values: objects.to_vec() };
+        let batch = Batch::from_rows(
+            std::slice::from_ref(&data_type),
+            &[vec![Datum::Array(Arc::new(array))], vec![Datum::Null]],
+        );
+        let columns = [column("c", data_type)];
+        let settings = SessionSettings::default();
+        let name = |_, oid| (oid == 1259).then(|| "other.\"Class\"".to_owned());
+        let mut encoder = RowEncoder::new(&batch, &columns, &[], &settings, &name);
+        let mut output = BytesMut::new();
+        encoder.encode(0, &mut output);
+        assert_eq!(&output[11..], br#"{"other.\"Class\"",-,7,NULL}"#);
+        output.clear();
+        encoder.encode(1, &mut output);
+        assert_eq!(&output[7..], (-1_i32).to_be_bytes());
     }
 
     #[test]
