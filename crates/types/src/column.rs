@@ -227,7 +227,8 @@ impl ColumnBuilder {
             Values::Interval(values) => primitive::<IntervalMonthDayNanoType>(values, nulls),
             Values::Oid(values) => primitive::<UInt32Type>(values, nulls),
             Values::Timestamp(values) => {
-                let array = PrimitiveArray::<TimestampMicrosecondType>::new(ScalarBuffer::from(values), nulls);
+                let values = ScalarBuffer::from(fitted(values));
+                let array = PrimitiveArray::<TimestampMicrosecondType>::new(values, nulls);
                 if self.data_type == DataType::Timestamptz {
                     Arc::new(array.with_timezone("UTC"))
                 } else {
@@ -236,10 +237,11 @@ impl ColumnBuilder {
             }
             Values::Fixed16(values) => {
                 let width = i32::try_from(NUMERIC_BYTES).expect("16 is an i32");
-                Arc::new(FixedSizeBinaryArray::new(width, Buffer::from_vec(values), nulls))
+                Arc::new(FixedSizeBinaryArray::new(width, Buffer::from_vec(fitted(values)), nulls))
             }
             Values::Bytes { offsets, data } => {
-                let offsets = OffsetBuffer::new(ScalarBuffer::from(offsets));
+                let offsets = OffsetBuffer::new(ScalarBuffer::from(fitted(offsets)));
+                let data = fitted(data);
                 match self.data_type {
                     DataType::Bytea | DataType::Jsonb => {
                         Arc::new(BinaryArray::new(offsets, Buffer::from_vec(data), nulls))
@@ -257,8 +259,18 @@ impl ColumnBuilder {
     }
 }
 
+/// A column's memory without the room that growing has left, where that is worth a copy: columns live long.
+fn fitted<T>(mut values: Vec<T>) -> Vec<T> {
+    const SPARE_BYTES_MAX: usize = 4096;
+    let spare = values.capacity() - values.len();
+    if spare > values.len() / 8 && spare * size_of::<T>() > SPARE_BYTES_MAX {
+        values.shrink_to_fit();
+    }
+    values
+}
+
 fn primitive<T: ArrowPrimitiveType>(values: Vec<T::Native>, nulls: Option<arrow_buffer::NullBuffer>) -> ArrayRef {
-    Arc::new(PrimitiveArray::<T>::new(ScalarBuffer::from(values), nulls))
+    Arc::new(PrimitiveArray::<T>::new(ScalarBuffer::from(fitted(values)), nulls))
 }
 
 /// A column of these values.
