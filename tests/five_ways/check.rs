@@ -42,6 +42,8 @@ pub struct Databases {
     home: Home,
     local: Local,
     postgres: Option<(postgres::Session, Postgres)>,
+    /// A transaction is open.
+    in_block: bool,
 }
 
 impl Databases {
@@ -55,11 +57,11 @@ impl Databases {
             postgres.create(&database);
             let mut session = postgres.connect(&database);
             for sql in [definitions, postgres_definitions] {
-                session.run(sql).unwrap_or_else(|failure| panic!("PostgreSQL: {failure}\n{sql}"));
+                run_postgres(&mut session, sql);
             }
             (session, postgres)
         });
-        Self { home, local, postgres }
+        Self { home, local, postgres, in_block: false }
     }
 
     /// Whether the case is a query: that a random one is not says something about the generator or the binder.
@@ -81,6 +83,9 @@ impl Databases {
             // The columns get names, as those of a view must differ.
             let columns = case_columns(&mut self.local, &case.sql);
             run(&mut self.local, &format!("CREATE MATERIALIZED VIEW {prefix}_{i} ({columns}) AS {}", case.sql));
+            run(&mut self.local, &format!("CREATE VIEW plain_{prefix}_{i} AS SELECT * FROM {prefix}_{i}"));
+            let over = format!("CREATE MATERIALIZED VIEW over_{prefix}_{i} AS SELECT * FROM plain_{prefix}_{i}");
+            run(&mut self.local, &over);
         }
     }
 
@@ -90,17 +95,46 @@ impl Databases {
         run(&mut self.local, &script(|change| &change.headwater));
         if let Some((session, _)) = &mut self.postgres {
             let sql = script(|change| &change.postgres);
-            session.run(&sql).unwrap_or_else(|failure| panic!("PostgreSQL: {failure}\n{sql}"));
+            run_postgres(session, &sql);
         }
     }
 
-    /// Applies changes and takes them back.
-    pub fn undo(&mut self, changes: &[Change]) {
-        run(&mut self.local, "BEGIN");
-        for change in changes {
-            run(&mut self.local, &change.headwater);
+    /// Applies changes in a transaction, which must see them, and takes them back.
+    pub fn undo(&mut self, changes: &[Change], cases: &mut [Case], seed: u64) {
+        self.both("BEGIN");
+        self.change(changes);
+        self.in_block = true;
+        self.check(cases, seed, &format!("in the transaction of {changes:#?}"));
+        self.in_block = false;
+        self.both("ROLLBACK");
+    }
+
+    fn both(&mut self, sql: &str) {
+        let sql = sql.to_owned();
+        self.change(&[Change { headwater: sql.clone(), postgres: sql }]);
+    }
+
+    /// An answer of ours; in a transaction that lives on if it is an error.
+    fn ask(&mut self, sql: &str) -> Result<Answer, Failure> {
+        if !self.in_block {
+            return self.local.run(sql);
         }
-        run(&mut self.local, "ROLLBACK");
+        run(&mut self.local, "SAVEPOINT s");
+        self.local.run(sql).inspect_err(|_| run(&mut self.local, "ROLLBACK TO s"))
+    }
+
+    /// An answer of PostgreSQL's.
+    fn ask_postgres(&mut self, sql: &str) -> Option<Result<Answer, Failure>> {
+        let (session, _) = self.postgres.as_mut()?;
+        if !self.in_block {
+            return Some(session.run(sql));
+        }
+        run_postgres(session, "SAVEPOINT s");
+        let answer = session.run(sql);
+        if answer.is_err() {
+            run_postgres(session, "ROLLBACK TO s");
+        }
+        Some(answer)
     }
 
     pub fn restart(&mut self) {
@@ -114,14 +148,14 @@ impl Databases {
         let stored = stored(&mut self.local, &catalog);
         let mut differences = vec![];
         for (i, case) in cases.iter_mut().enumerate() {
-            let select = outcome(self.local.run(&case.sql), &mut case.types);
+            let select = outcome(self.ask(&case.sql), &mut case.types);
             let mut compare = |way: &str, theirs: Outcome, is_same: bool| {
                 if !is_same {
                     differences.push(format!("{way} of {}\n{}", case.sql, difference(&select, &theirs)));
                 }
             };
-            for prefix in ["before", "after"] {
-                let view = outcome(self.local.run(&format!("SELECT * FROM {prefix}_{i}")), &mut String::new());
+            for prefix in ["before", "after", "over_before", "over_after"] {
+                let view = outcome(self.ask(&format!("SELECT * FROM {prefix}_{i}")), &mut String::new());
                 let same = select == view;
                 compare(&format!("the view {prefix}_{i}"), view, same);
             }
@@ -129,8 +163,8 @@ impl Databases {
             // The interpreter meets errors of rows that do not count.
             let same = oracle.is_err() || select == oracle;
             compare("the interpretation", oracle, same);
-            if let Some((session, _)) = &mut self.postgres {
-                let theirs = outcome(session.run(&case.postgres), &mut String::new());
+            if let Some(theirs) = self.ask_postgres(&case.postgres) {
+                let theirs = outcome(theirs, &mut String::new());
                 let same = match (&select, &theirs) {
                     (Ok(ours), Ok(theirs)) => rounded(ours, &case.types) == rounded(theirs, &case.types),
                     (Err(ours), Err(theirs)) => ours.sqlstate == theirs.sqlstate,
@@ -143,6 +177,10 @@ impl Databases {
         differences.truncate(DIFFERENCES_MAX);
         assert!(count == 0, "seed {seed}: {count} differences {when}\n{}", differences.join("\n\n"));
     }
+}
+
+fn run_postgres(session: &mut postgres::Session, sql: &str) {
+    session.run(sql).unwrap_or_else(|failure| panic!("PostgreSQL: {failure}\n{sql}"));
 }
 
 fn run(local: &mut Local, sql: &str) {

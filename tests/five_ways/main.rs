@@ -40,7 +40,7 @@ fn run(cases: Vec<Case>, seed: u64, workers: usize, batches: usize) {
     for batch in 0..batches {
         let changes = changes::batch(&mut rng, 4);
         if rng.random_ratio(1, 5) {
-            databases.undo(&changes);
+            databases.undo(&changes, &mut cases, seed);
         } else {
             databases.change(&changes);
         }
