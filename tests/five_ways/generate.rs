@@ -243,13 +243,11 @@ impl<'a> Generator<'a> {
 
     fn grouped(&mut self) -> String {
         let (from, columns) = self.from();
-        let keys: Vec<String> = (0..self.rng.random_range(0..3))
-            .map(|_| {
-                let kind = self.pick(&[Kind::Int, Kind::Text]);
-                columns.iter().filter(|(_, other)| *other == kind).map(|(name, _)| name.clone()).next_back()
-            })
-            .flatten()
-            .collect();
+        let key = |generator: &mut Self| {
+            let kind = generator.pick(&[Kind::Int, Kind::Text]);
+            columns.iter().rfind(|(_, other)| *other == kind).map(|(name, _)| name.clone())
+        };
+        let keys: Vec<String> = (0..self.rng.random_range(0..3)).filter_map(|_| key(self)).collect();
         let aggregates = (0..self.rng.random_range(1..4)).map(|_| self.aggregate(&columns));
         let aggregates: Vec<String> = aggregates.collect();
         let values: Vec<String> = keys.iter().cloned().chain(aggregates).collect();
