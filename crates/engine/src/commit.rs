@@ -52,6 +52,9 @@ enum Planned {
     Overwrite(Vec<Batch>),
 }
 
+/// A request's checked changes, by table.
+type PlannedWrites = Vec<(RelationId, Planned)>;
+
 fn plan_write(shape: &TableShape, ops: &[TableOp], rows: &KeyedRelation) -> Result<Planned> {
     Ok(match overwriting_batches(ops) {
         Some(batches) => Planned::Overwrite(batches),
@@ -213,7 +216,7 @@ impl Committer {
         changes: &Changes,
         epoch: Epoch,
         now_micros: i64,
-    ) -> Result<(Catalog, Vec<(RelationId, Planned)>, StepBuilder)> {
+    ) -> Result<(Catalog, PlannedWrites, StepBuilder)> {
         if changes.base_version.is_some_and(|version| version != self.catalog.version()) {
             return Err(SqlError::new(
                 SqlState::SerializationFailure,
@@ -264,7 +267,7 @@ impl Committer {
     }
 
     /// What a request comes to, if all of it can be applied.
-    fn plan_writes(&self, writes: &[(RelationId, Vec<TableOp>)]) -> Result<Vec<(RelationId, Planned)>> {
+    fn plan_writes(&self, writes: &[(RelationId, Vec<TableOp>)]) -> Result<PlannedWrites> {
         let plan = |(table, ops): &(RelationId, Vec<TableOp>)| {
             let rows = self.tables.get(table).ok_or_else(|| table_is_gone(*table))?;
             Ok((*table, plan_write(&self.shapes[table], ops, rows)?))
@@ -273,7 +276,7 @@ impl Committer {
     }
 
     /// Applies a request to the tables and to the step in the making; returns what to log.
-    fn apply(&mut self, epoch: Epoch, now_micros: i64, planned: Vec<(RelationId, Planned)>) -> Result<Vec<TableWrite>> {
+    fn apply(&mut self, epoch: Epoch, now_micros: i64, planned: PlannedWrites) -> Result<Vec<TableWrite>> {
         let mut written = vec![];
         for (table, plan) in planned {
             match plan {
