@@ -259,6 +259,7 @@ impl Session {
         let Some(statement) = &replay.prepared.statement else { return Err(lost) };
         // The client has them from the first time.
         let notices = self.notices.len();
+        self.wait_for_winner();
         self.begin(Scope::Script);
         let result = match self.run_statement(statement, &replay.parameters) {
             Ok(Execution::Command { tag }) if tag == replay.tag => self.commit_transaction(),

@@ -39,6 +39,7 @@ use headwater_sql::{Statement, StatementKind};
 use headwater_types::{DataType, Epoch, RegKind, Result, SessionSettings, SqlError, SqlState};
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 use transaction::{Scope, Transaction};
 
 /// The roles there are.
@@ -49,6 +50,8 @@ const DATABASE: &str = "dev";
 const STATEMENT_BYTES_SHOWN: usize = 1023;
 /// How often a statement outside a block is tried again when another transaction was first.
 const STATEMENT_RETRIES_MAX: usize = 20;
+/// How long such a statement waits for the other transaction to be visible.
+const RETRY_WAIT_MAX: Duration = Duration::from_millis(100);
 
 /// Where a session stands: ReadyForQuery's byte.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -117,6 +120,8 @@ pub struct Session {
     prepared: HashMap<String, Arc<Prepared>>,
     portals: HashMap<String, Portal>,
     replay: Option<Replay>,
+    /// What the transaction had read that has lost its commit to another.
+    lost_after: Option<Epoch>,
     cursors: HashMap<String, Cursor>,
 }
 
@@ -175,6 +180,7 @@ impl Session {
             prepared: HashMap::new(),
             portals: HashMap::new(),
             replay: None,
+            lost_after: None,
             cursors: HashMap::new(),
         })
     }
@@ -343,6 +349,7 @@ impl Session {
                     if own && error.state == SqlState::SerializationFailure && attempt < STATEMENT_RETRIES_MAX =>
                 {
                     self.abort_transaction();
+                    self.wait_for_winner();
                     attempt += 1;
                 }
                 other => return other,
@@ -363,8 +370,11 @@ impl Session {
     fn commit_transaction(&mut self) -> Result<()> {
         let Some(transaction) = self.transaction.take() else { return Ok(()) };
         let synchronous = self.parameters.show("synchronous_commit").is_none_or(|value| value != "off");
+        let read = transaction.read;
         let changes = transaction.into_changes();
         let result = if changes.is_empty() { Ok(()) } else { self.shared.commit(changes, synchronous) };
+        let lost = result.as_ref().is_err_and(|error| error.state == SqlState::SerializationFailure);
+        self.lost_after = read.filter(|_| lost);
         match result {
             Ok(()) => {
                 self.parameters_before = None;
@@ -374,6 +384,17 @@ impl Session {
         }
         self.end_of_transaction(result.is_ok());
         result
+    }
+
+    /// Waits for a mark behind what the transaction had read that has just lost its commit. Whoever won may still be
+    /// waiting for the disk: until then the statement would read the same again, and lose again.
+    fn wait_for_winner(&mut self) {
+        if let Some(read) = self.lost_after.take() {
+            let patience = Interrupt::new();
+            patience.set_deadline(Some(RETRY_WAIT_MAX));
+            // Whether it has come or not, the statement is tried again.
+            let _ = self.shared.visible.wait(read.next(), &patience);
+        }
     }
 
     fn abort_transaction(&mut self) {
@@ -416,6 +437,7 @@ impl Session {
             return Ok(fixed.clone());
         }
         let state = shared.visible.wait(Epoch(0), &interrupt)?;
+        transaction.read.get_or_insert(state.mark);
         if transaction.repeatable {
             transaction.fixed = Some(state.clone());
         }

@@ -6,7 +6,7 @@
 use crate::change::TableOp;
 use crate::visible::State;
 use headwater_catalog::{Catalog, CatalogChange};
-use headwater_types::{RelationId, Result, SqlError, SqlState};
+use headwater_types::{Epoch, RelationId, Result, SqlError, SqlState};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -40,6 +40,8 @@ pub(crate) struct Transaction {
     /// One state for all statements (REPEATABLE READ); its first statement fixes it.
     pub repeatable: bool,
     pub fixed: Option<Arc<State>>,
+    /// The mark of the first state it has read.
+    pub read: Option<Epoch>,
     /// Whether a statement has run: isolation can no longer be set.
     pub started: bool,
     /// The catalog it was begun on, once it has changed it; with the changes.
@@ -79,6 +81,7 @@ impl Transaction {
             read_only: false,
             repeatable: false,
             fixed: None,
+            read: None,
             started: false,
             catalog: None,
             writes: BTreeMap::new(),
@@ -99,6 +102,7 @@ impl Transaction {
 
     /// Changes the catalog, as the transaction sees it over `state`.
     pub fn change_catalog(&mut self, state: &State, change: CatalogChange) -> Result<()> {
+        self.read.get_or_insert(state.mark);
         let before = self.catalog(state);
         let after = Arc::new(before.apply(&change)?);
         let overlay = self.catalog.get_or_insert_with(|| CatalogOverlay {
