@@ -102,7 +102,9 @@ fn installed_postgres() -> Option<PathBuf> {
 }
 
 fn find_program(directory: &Path, name: &str, depth: usize) -> Option<PathBuf> {
-    let entries: Vec<PathBuf> = std::fs::read_dir(directory).ok()?.flatten().map(|entry| entry.path()).collect();
+    let mut entries: Vec<PathBuf> = std::fs::read_dir(directory).ok()?.flatten().map(|entry| entry.path()).collect();
+    // The package holds several versions: the oldest, sorted first, is the nearest to PostgreSQL 15.
+    entries.sort();
     if let Some(found) = entries.iter().find(|path| path.is_file() && path.ends_with(name)) {
         return Some(found.clone());
     }
