@@ -232,7 +232,7 @@ mod tests {
         let list = |items: &[&str]| {
             Datum::Array(std::sync::Arc::new(headwater_types::ArrayDatum {
                 element: DataType::Text,
-                values: items.iter().map(|s| Datum::text(s)).collect(),
+                values: items.iter().map(Datum::text).collect(),
             }))
         };
         let rows: Vec<Vec<Datum>> = (0..20)
