@@ -1,3 +1,5 @@
+//! Binding: what statements resolve to, and what psql's queries need.
+
 use super::{bound, columns, query};
 use crate::BoundStatement;
 use headwater_plan::hir::{HirRelation, JoinKind};

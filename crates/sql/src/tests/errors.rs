@@ -1,3 +1,5 @@
+//! The errors of parsing and binding, as PostgreSQL raises them: SQLSTATE, text, position.
+
 use super::bound;
 
 /// The error as `sqlstate position message`.

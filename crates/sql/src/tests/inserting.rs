@@ -1,3 +1,5 @@
+//! INSERT: the literal path and the general one give the same.
+
 use super::bound;
 use crate::{BoundStatement, InsertSource, OnConflict};
 use headwater_types::{DataType, Datum};

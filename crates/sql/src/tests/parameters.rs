@@ -1,3 +1,5 @@
+//! The types that parameters are inferred to have, as PostgreSQL infers them.
+
 use super::bound;
 
 /// The parameters' types, else the error.

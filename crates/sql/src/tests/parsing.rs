@@ -1,3 +1,5 @@
+//! Parsing: statements, precedence, depth.
+
 use crate::ast::{Expr, ExprKind, QueryBody, Statement as Ast};
 use crate::{StatementKind, parse_script};
 use headwater_types::SqlState;
