@@ -8,6 +8,9 @@
 //! Values of a fixed width of at most 8 bytes are their own code; others are interned, once for all groups. An entry is
 //! 16 bytes.
 //!
+//! The first of SQL-equal values to come stands for them, whichever group it came in: see [`super::distinct_shown`] for
+//! the aggregates to which that matters.
+//!
 //! Crossings are counted row by row, so within a step a value may come and go; they add up to the net change.
 
 use super::Input;
@@ -48,10 +51,10 @@ enum Codes {
 
 /// The values that came (+1) and went (−1).
 pub(super) struct Appeared {
-    pub(super) rows: UInt32Array,
     pub(super) slots: Vec<u32>,
     pub(super) weights: Vec<i64>,
     pub(super) args: Vec<ArrayRef>,
+    pub(super) keys: Vec<ArrayRef>,
 }
 
 impl DistinctSet {
@@ -113,7 +116,9 @@ impl DistinctSet {
             }
             Codes::Direct(_) => vec![],
         };
-        Ok(Appeared { rows, slots, weights, args })
+        let key_of = |key: &ArrayRef| arrow_select::take::take(key, &rows, None).expect("rows of this batch");
+        let keys = input.keys.iter().map(key_of).collect();
+        Ok(Appeared { slots, weights, args, keys })
     }
 }
 

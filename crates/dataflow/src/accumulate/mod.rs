@@ -12,6 +12,7 @@
 //! 3. One dispatch per batch and aggregate; the loops are typed.
 
 mod distinct;
+mod distinct_shown;
 mod float_sum;
 mod numeric_sum;
 mod ordered;
@@ -19,10 +20,12 @@ mod simple;
 
 use crate::delta::{StepContext, StepError};
 use crate::map_filter_project::report;
+use crate::order_key::equal_may_differ;
 use arrow_array::cast::AsArray;
 use arrow_array::{Array, ArrayRef};
 use arrow_buffer::BooleanBuffer;
-use distinct::DistinctSet;
+use distinct::{Appeared, DistinctSet};
+use distinct_shown::ShownValues;
 use float_sum::FloatSums;
 use headwater_expr::{Aggregate, AggregateFunction, Column, Scalar, evaluate, evaluate_predicate};
 use headwater_types::{ColumnBuilder, ColumnOrder, DataType, Datum, DeltaBatch, SqlError, SqlState};
@@ -77,6 +80,37 @@ enum Accumulator {
     Collected(Collected),
 }
 
+/// DISTINCT.
+#[derive(Debug)]
+enum Distinct {
+    /// Any of SQL-equal values will do.
+    Any(DistinctSet),
+    /// The group's least of SQL-equal values is the one.
+    Least(ShownValues),
+}
+
+impl Distinct {
+    fn new(call: &Aggregate<Column>, types: &[DataType]) -> Self {
+        let counts = call.function == AggregateFunction::Count;
+        // With DISTINCT, the keys are arguments; two subqueries of one text may still be two columns.
+        let place = |key: &Scalar| call.args.iter().position(|arg| arg == key);
+        let key_args: Option<Vec<usize>> = call.order_by.iter().map(|(key, _)| place(key)).collect();
+        match key_args {
+            Some(key_args) if !counts && types.iter().any(equal_may_differ) => {
+                Self::Least(ShownValues::new(types, key_args))
+            }
+            _ => Self::Any(DistinctSet::new(types, call.function == AggregateFunction::ArrayAgg, !counts)),
+        }
+    }
+
+    fn apply(&mut self, input: &Input<'_>) -> Result<Appeared, StepError> {
+        match self {
+            Self::Any(set) => set.apply(input),
+            Self::Least(values) => values.apply(input),
+        }
+    }
+}
+
 /// One aggregate call.
 #[derive(Debug)]
 pub(crate) struct AggregateState {
@@ -85,7 +119,7 @@ pub(crate) struct AggregateState {
     order_keys: Vec<Scalar>,
     /// Whether a NULL first argument counts for nothing.
     skips_null: bool,
-    distinct: Option<DistinctSet>,
+    distinct: Option<Distinct>,
     accumulator: Accumulator,
     data_type: DataType,
 }
@@ -107,14 +141,12 @@ impl AggregateState {
             AggregateFunction::Min | AggregateFunction::Max | AggregateFunction::BoolAnd | AggregateFunction::BoolOr
         );
         let collects = call.function == AggregateFunction::ArrayAgg;
-        let counts = call.function == AggregateFunction::Count;
         Self {
             args: call.args.clone(),
             filter: call.filter.clone(),
             order_keys: call.order_by.iter().map(|(key, _)| key.clone()).collect(),
             skips_null: !collects && !call.args.is_empty(),
-            distinct: (call.distinct && !idempotent && !call.args.is_empty())
-                .then(|| DistinctSet::new(&arg_types, collects, !counts)),
+            distinct: (call.distinct && !idempotent && !call.args.is_empty()).then(|| Distinct::new(call, &arg_types)),
             accumulator,
             data_type: call.data_type.clone(),
         }
@@ -182,17 +214,14 @@ impl AggregateState {
         let input = Input { slots, weights, args: &args, keys: &keys, selected: selected.as_ref(), final_insertions };
         let Some(set) = &mut self.distinct else { return self.accumulator.update(&input) };
         let appeared = set.apply(&input)?;
-        let keys = keys
-            .iter()
-            .map(|key| arrow_select::take::take(key, &appeared.rows, None).expect("rows of this batch"))
-            .collect::<Vec<_>>();
         self.accumulator.update(&Input {
             slots: &appeared.slots,
             weights: &appeared.weights,
             args: &appeared.args,
-            keys: &keys,
+            keys: &appeared.keys,
             selected: None,
-            final_insertions,
+            // What stands for a value may be taken back for a lesser one, whatever the input does.
+            final_insertions: final_insertions && matches!(set, Distinct::Any(_)),
         })
     }
 

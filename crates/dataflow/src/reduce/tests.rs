@@ -32,7 +32,7 @@ fn make(random: &mut Random) -> Row {
     vec![
         random.numeric(&["1", "1.0", "2", "-0.5"]),
         random.int(5),
-        random.numeric(&["0", "1.5", "2.25", "-3", "10.00"]),
+        random.numeric(&["0", "1.5", "1.50", "2.25", "-3", "10", "10.00"]),
         Datum::Float8([0.5, LARGE, -LARGE, 0.125, -0.0][usize::try_from(random.below(5)).expect("small")]),
         random.text(&["a", "b", "ab", ""]),
         Datum::Bool(random.below(2) == 0),
@@ -59,6 +59,11 @@ fn aggregates() -> Vec<Aggregate<Column>> {
         call.order_by = vec![(Scalar::column(INT, DataType::Int4), order)];
         call
     };
+    let by_itself = |mut call: Aggregate<Column>| {
+        let order = ColumnOrder { column: 0, descending: false, nulls_first: false };
+        call.order_by = vec![(call.args[0].clone(), order)];
+        call
+    };
     let separated = |mut call: Aggregate<Column>| {
         call.args.push(Scalar::literal(Datum::text(","), DataType::Text));
         call
@@ -79,6 +84,9 @@ fn aggregates() -> Vec<Aggregate<Column>> {
         call(F::BoolOr, &[FLAG], DataType::Bool),
         ordered(call(F::ArrayAgg, &[INT], DataType::Array(Box::new(DataType::Int4)))),
         separated(call(F::StringAgg, &[TEXT], DataType::Text)),
+        distinct(call(F::Sum, &[NUM], numeric.clone())),
+        distinct(call(F::Count, &[NUM], DataType::Int8)),
+        by_itself(distinct(call(F::ArrayAgg, &[NUM], DataType::Array(Box::new(numeric))))),
     ]
 }
 
@@ -102,6 +110,14 @@ fn row_of(key: Option<&Row>, rows: &[&Row]) -> Row {
         [] => Datum::Null,
         values => Datum::Int8(values.iter().map(|v| i64::try_from(decimal(v)).expect("small")).sum()),
     };
+    let num_sum = |nums: &[&Datum]| match nums.iter().map(|v| decimal(v).scale()).max() {
+        None => Datum::Null,
+        Some(scale) => {
+            let mut sum: Decimal = nums.iter().map(|v| decimal(v)).sum();
+            sum.rescale(scale);
+            as_numeric(sum)
+        }
+    };
     let unique = |mut values: Vec<&'_ Datum>| {
         let mut seen = vec![];
         values.retain(|value| {
@@ -123,14 +139,7 @@ fn row_of(key: Option<&Row>, rows: &[&Row]) -> Row {
         0 => Datum::Null,
         n => as_numeric(ints.iter().map(|v| decimal(v)).sum::<Decimal>() / Decimal::from(n)),
     });
-    row.push(match nums.iter().map(|v| decimal(v).scale()).max() {
-        None => Datum::Null,
-        Some(scale) => {
-            let mut sum: Decimal = nums.iter().map(|v| decimal(v)).sum();
-            sum.rescale(scale);
-            as_numeric(sum)
-        }
-    });
+    row.push(num_sum(&nums));
     // Large values cancel exactly, small ones are multiples of 1/8: count them apart.
     let floats: Vec<f64> =
         rows.iter().map(|row| if let Datum::Float8(v) = row[FLOAT] { v } else { panic!("floats") }).collect();
@@ -160,6 +169,19 @@ fn row_of(key: Option<&Row>, rows: &[&Row]) -> Row {
         rows.iter().map(|row| if let Datum::Text(t) = &row[TEXT] { &**t } else { panic!("texts") }).collect();
     texts.sort_unstable();
     row.push(if texts.is_empty() { Datum::Null } else { Datum::text(texts.join(",")) });
+    // Of equal numbers this group's least by identity, which is the one with the fewest digits.
+    let mut shown = nums.clone();
+    shown.sort_by(|a, b| a.sql_cmp(b).then(decimal(a).scale().cmp(&decimal(b).scale())));
+    shown.dedup_by(|a, b| a.sql_cmp(b).is_eq());
+    row.push(num_sum(&shown));
+    row.push(count(shown.len()));
+    let null = rows.iter().any(|row| row[NUM].is_null()).then_some(Datum::Null);
+    let values: Vec<Datum> = shown.into_iter().cloned().chain(null).collect();
+    row.push(if values.is_empty() {
+        Datum::Null
+    } else {
+        Datum::Array(Arc::new(ArrayDatum { element: DataType::Numeric(None), values }))
+    });
     row
 }
 
