@@ -27,6 +27,7 @@ mod typecheck;
 
 pub use decorrelate::QUERY_DEPTH_MAX;
 pub use explain::{ExplainStage, explain, explain_plan};
+pub use rejected::check_kept;
 pub use rewrite::RewriteOptions;
 
 use headwater_expr::ColumnOrder;

@@ -439,11 +439,13 @@ pub(crate) struct Copy {
 
 #[derive(Debug, Clone)]
 pub(crate) enum ColumnConstraint {
-    NotNull,
-    Null,
+    NotNull(Pos),
+    Null(Pos),
+    /// The only collation there is.
+    Collate,
     Default(String, Pos),
     PrimaryKey(Option<Ident>),
-    Unique(Option<Ident>),
+    Unique(Option<Ident>, Pos),
     Check(Option<Ident>, Expr, String),
     References(Option<Ident>, Name, Vec<Ident>),
 }
@@ -458,7 +460,7 @@ pub(crate) struct ColumnDefinition {
 #[derive(Debug, Clone)]
 pub(crate) enum TableConstraint {
     PrimaryKey(Option<Ident>, Vec<Ident>),
-    Unique(Option<Ident>, Vec<Ident>),
+    Unique(Option<Ident>, Vec<Ident>, Pos),
     Check(Option<Ident>, Expr, String),
     ForeignKey(Option<Ident>, Vec<Ident>, Name, Vec<Ident>),
 }
@@ -469,7 +471,6 @@ pub(crate) struct CreateTable {
     pub(crate) if_not_exists: bool,
     pub(crate) columns: Vec<ColumnDefinition>,
     pub(crate) constraints: Vec<TableConstraint>,
-    pub(crate) append_only: bool,
     pub(crate) on_conflict: Option<crate::ConflictAction>,
     pub(crate) options: Vec<OptionItem>,
 }
@@ -501,7 +502,6 @@ pub(crate) enum CommentObject {
     Relation(crate::RelationKind, Name),
     Column(Name),
     Schema(Ident),
-    Database,
 }
 
 /// SHOW TABLES and its kin, and DESCRIBE.
@@ -530,7 +530,7 @@ pub(crate) enum Statement {
     CreateTable(Box<CreateTable>),
     CreateTableAs(Box<CreateTableAs>),
     CreateView(Box<CreateView>),
-    CreateIndex { name: Option<Ident>, table: Name, columns: Vec<Ident>, unique: bool, if_not_exists: bool },
+    CreateIndex { name: Option<Ident>, table: Name, columns: Vec<Ident>, unique: Option<Pos>, if_not_exists: bool },
     CreateSchema { name: Ident, if_not_exists: bool },
     Drop { kind: crate::RelationKind, names: Vec<Name>, if_exists: bool, cascade: bool },
     DropSchema { names: Vec<Ident>, if_exists: bool, cascade: bool },
@@ -560,7 +560,6 @@ pub(crate) enum Statement {
     Declare { name: String, query: Box<Query>, hold: bool, scroll: Option<bool>, binary: bool },
     Fetch(crate::Fetch),
     Close(Option<String>),
-    Listen(String),
     Unlisten(Option<String>),
     Notify { channel: String, payload: String },
     NoOperation { relations: Vec<Name> },

@@ -56,8 +56,6 @@ pub enum BoundStatement {
         relation: RelationId,
         /// The indexed columns' ordinals.
         columns: Vec<usize>,
-        /// UNIQUE.
-        unique: bool,
         /// IF NOT EXISTS.
         if_not_exists: bool,
     },
@@ -160,11 +158,9 @@ pub enum BoundStatement {
     Fetch(Fetch),
     /// CLOSE; `None` is ALL.
     CloseCursor(Option<String>),
-    /// LISTEN: accepted.
-    Listen(String),
     /// UNLISTEN; `None` is `*`.
     Unlisten(Option<String>),
-    /// NOTIFY: accepted.
+    /// NOTIFY: accepted, as nobody can listen.
     Notify {
         /// The channel.
         channel: String,
@@ -400,8 +396,6 @@ pub struct CreateTable {
     pub columns: Vec<NewColumn>,
     /// PRIMARY KEY; `None` if the hidden column is the key.
     pub primary_key: Option<NewKey>,
-    /// UNIQUE constraints.
-    pub unique: Vec<NewKey>,
     /// CHECK constraints.
     pub checks: Vec<NewCheck>,
     /// FOREIGN KEYs.
@@ -410,8 +404,6 @@ pub struct CreateTable {
     pub if_not_exists: bool,
     /// What an INSERT onto an existing key does.
     pub on_conflict: ConflictAction,
-    /// APPEND ONLY.
-    pub append_only: bool,
     /// NOTICE texts: what was accepted without effect.
     pub notices: Vec<String>,
 }
@@ -474,8 +466,6 @@ pub enum CommentTarget {
     Column(RelationId, usize),
     /// A schema.
     Schema(String),
-    /// The database.
-    Database,
 }
 
 /// COMMENT ON.

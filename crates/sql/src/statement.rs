@@ -111,8 +111,6 @@ pub enum StatementKind {
     CloseCursor,
     /// CLOSE ALL.
     CloseCursorAll,
-    /// LISTEN.
-    Listen,
     /// UNLISTEN.
     Unlisten,
     /// NOTIFY.
@@ -183,7 +181,6 @@ impl StatementKind {
             Self::Move => "MOVE",
             Self::CloseCursor => "CLOSE CURSOR",
             Self::CloseCursorAll => "CLOSE CURSOR ALL",
-            Self::Listen => "LISTEN",
             Self::Unlisten => "UNLISTEN",
             Self::Notify => "NOTIFY",
             Self::Flush => "FLUSH",
@@ -439,7 +436,6 @@ fn classify(statement: &ast::Statement, text: &str) -> (StatementKind, bool) {
         S::Fetch(_) => return (K::Fetch, true),
         S::Close(Some(_)) => K::CloseCursor,
         S::Close(None) => K::CloseCursorAll,
-        S::Listen(_) => K::Listen,
         S::Unlisten(_) => K::Unlisten,
         S::Notify { .. } => K::Notify,
         S::NoOperation { .. } => match text.as_bytes().first() {

@@ -7,7 +7,7 @@ use crate::views::encode_plan;
 use crate::visible::State;
 use headwater_catalog::{
     Catalog, CatalogChange, Check, ForeignKey, IdAllocator, Index, MaterializedView, Namespace, OnConflict,
-    RelationKind as Kind, Table, TableColumn, UniqueConstraint, View,
+    RelationKind as Kind, Table, TableColumn, View,
 };
 use headwater_plan::{PlanOptions, plan_view};
 use headwater_sql::{
@@ -51,9 +51,9 @@ impl Session {
                 self.create_materialized_view(view)?;
                 "CREATE MATERIALIZED VIEW".to_owned()
             }
-            BoundStatement::CreateIndex { schema, name, relation, columns, unique, if_not_exists } => {
+            BoundStatement::CreateIndex { schema, name, relation, columns, if_not_exists } => {
                 let id = RelationId(0);
-                self.create_index(Index { id, schema, name, relation, columns, unique }, if_not_exists)?;
+                self.create_index(Index { id, schema, name, relation, columns, unique: false }, if_not_exists)?;
                 "CREATE INDEX".to_owned()
             }
             BoundStatement::Drop(drop) => self.drop_relations(&drop)?,
@@ -108,15 +108,6 @@ impl Session {
         if self.exists_already(&catalog, &new.schema, &new.name, new.if_not_exists)? {
             return Ok(None);
         }
-        if new.append_only {
-            return Err(SqlError::unsupported("APPEND ONLY"));
-        }
-        if let Some(unique) = new.unique.first() {
-            return Err(SqlError::unsupported(format!("UNIQUE constraint \"{}\" beside the primary key", unique.name))
-                .with_hint(
-                    "Only a table's PRIMARY KEY is enforced: make these columns the key, or leave out UNIQUE.",
-                ));
-        }
         for text in &new.notices {
             self.notice("NOTICE", SqlState::SuccessfulCompletion, text.clone());
         }
@@ -160,11 +151,7 @@ impl Session {
                 .into_iter()
                 .map(|check| Check { id: ids.next_id(), name: check.name, sql: check.expression })
                 .collect(),
-            unique: new
-                .unique
-                .into_iter()
-                .map(|key| UniqueConstraint { id: ids.next_id(), name: key.name, columns: key.columns })
-                .collect(),
+            unique: vec![],
             foreign_keys: new
                 .foreign_keys
                 .into_iter()
@@ -259,17 +246,11 @@ impl Session {
         self.transaction().change_catalog(&state, CatalogChange::CreateMaterializedView(view))
     }
 
-    /// An index is a name: what plans look rows up by is made as they need it. A unique one would have to be enforced.
+    /// An index is a name: what plans look rows up by is made as they need it.
     fn create_index(&mut self, mut index: Index, if_not_exists: bool) -> Result<()> {
         let (state, catalog) = self.ddl_catalog();
         if self.exists_already(&catalog, &index.schema, &index.name, if_not_exists)? {
             return Ok(());
-        }
-        if index.unique {
-            return Err(SqlError::unsupported(format!("unique index \"{}\" beside the primary key", index.name))
-                .with_hint(
-                    "Only a table's PRIMARY KEY is enforced: make these columns the key, or leave out UNIQUE.",
-                ));
         }
         index.id = catalog.ids().next_id();
         self.transaction().change_catalog(&state, CatalogChange::CreateIndex(index))
@@ -351,7 +332,6 @@ impl Session {
             CommentTarget::Relation(id) => (id, None),
             CommentTarget::Column(id, column) => (id, Some(column)),
             CommentTarget::Schema(name) => (catalog.require_namespace(&name)?.id, None),
-            CommentTarget::Database => return Err(SqlError::unsupported("COMMENT ON DATABASE")),
         };
         self.transaction().change_catalog(&state, CatalogChange::Comment { object, column, text: comment.text })
     }

@@ -47,7 +47,6 @@ impl Session {
             BoundStatement::Flush
             | BoundStatement::Wait
             | BoundStatement::Refresh(_)
-            | BoundStatement::Listen(_)
             | BoundStatement::Unlisten(_)
             | BoundStatement::Notify { .. } => {}
             BoundStatement::Empty => return Ok(Execution::Empty),

@@ -33,7 +33,6 @@ struct Draft<'t> {
     name: &'t str,
     columns: Vec<NewColumn>,
     primary_key: Option<NewKey>,
-    unique: Vec<NewKey>,
     checks: Vec<NewCheck>,
     foreign_keys: Vec<NewForeignKey>,
     /// Names given to constraints so far.
@@ -155,7 +154,6 @@ impl Binder<'_> {
             name: &name,
             columns: vec![],
             primary_key: None,
-            unique: vec![],
             checks: vec![],
             foreign_keys: vec![],
             names: vec![],
@@ -165,7 +163,7 @@ impl Binder<'_> {
             if draft.columns.iter().any(|column| column.name == definition.name.name) {
                 return Err(duplicate_column(&definition.name.name));
             }
-            draft.columns.push(self.new_column(definition)?);
+            draft.columns.push(self.new_column(definition, &name)?);
         }
         if draft.columns.len() > COLUMNS_MAX {
             return Err(SqlError::new(
@@ -193,18 +191,16 @@ impl Binder<'_> {
             schema: draft.schema,
             columns: draft.columns,
             primary_key: draft.primary_key,
-            unique: draft.unique,
             checks: draft.checks,
             foreign_keys: draft.foreign_keys,
             notices: draft.notices,
             name,
             if_not_exists: create.if_not_exists,
             on_conflict,
-            append_only: create.append_only,
         }))
     }
 
-    fn new_column(&self, definition: &ast::ColumnDefinition) -> Result<NewColumn> {
+    fn new_column(&self, definition: &ast::ColumnDefinition, table: &str) -> Result<NewColumn> {
         let data_type = self.data_type(&definition.data_type)?;
         let name = &definition.name;
         if super::scope::is_system_column(&name.name) {
@@ -221,9 +217,24 @@ impl Binder<'_> {
         }
         let mut column =
             NewColumn { name: name.name.clone(), data_type, not_null: false, default: None, hidden: false };
+        let mut nullable = false;
         for constraint in &definition.constraints {
             match constraint {
-                ColumnConstraint::NotNull => column.not_null = true,
+                ColumnConstraint::NotNull(pos) | ColumnConstraint::Null(pos) => {
+                    let not_null = matches!(constraint, ColumnConstraint::NotNull(_));
+                    nullable |= !not_null;
+                    column.not_null |= not_null;
+                    if nullable && column.not_null {
+                        let name = &name.name;
+                        return Err(error(
+                            SqlState::SyntaxError,
+                            format!(
+                                "conflicting NULL/NOT NULL declarations for column \"{name}\" of table \"{table}\""
+                            ),
+                            *pos,
+                        ));
+                    }
+                }
                 ColumnConstraint::Default(sql, pos) => {
                     if column.default.is_some() {
                         return Err(error(
@@ -256,7 +267,7 @@ impl Binder<'_> {
         let columns = std::slice::from_ref(column);
         match constraint {
             ColumnConstraint::PrimaryKey(name) => self.primary_key(draft, name.as_ref(), columns),
-            ColumnConstraint::Unique(name) => self.unique_key(draft, name.as_ref(), columns),
+            ColumnConstraint::Unique(name, pos) => self.unique_key(draft, name.as_ref(), columns, *pos),
             ColumnConstraint::Check(name, expr, sql) => {
                 let base = format!("{}_{}", draft.name, draft.columns[ordinal].name);
                 self.new_check(draft, name.as_ref(), &base, expr, sql)
@@ -271,7 +282,7 @@ impl Binder<'_> {
     fn table_constraint(&self, draft: &mut Draft<'_>, constraint: &TableConstraint) -> Result<()> {
         match constraint {
             TableConstraint::PrimaryKey(name, columns) => self.primary_key(draft, name.as_ref(), columns),
-            TableConstraint::Unique(name, columns) => self.unique_key(draft, name.as_ref(), columns),
+            TableConstraint::Unique(name, columns, pos) => self.unique_key(draft, name.as_ref(), columns, *pos),
             TableConstraint::Check(name, expr, sql) => {
                 let mut base = draft.name.to_owned();
                 let namespace = draft.namespace();
@@ -312,12 +323,11 @@ impl Binder<'_> {
         Ok(())
     }
 
-    fn unique_key(&self, draft: &mut Draft<'_>, name: Option<&Ident>, columns: &[Ident]) -> Result<()> {
+    fn unique_key(&self, draft: &mut Draft<'_>, name: Option<&Ident>, columns: &[Ident], pos: ast::Pos) -> Result<()> {
         let ordinals = draft.ordinals(columns, "unique")?;
         let base = format!("{}_{}", draft.name, draft.joined_names(&ordinals));
         let name = self.constraint_name(draft, name, &base, "key")?;
-        draft.unique.push(NewKey { name, columns: ordinals });
-        Ok(())
+        Err(not_enforced(&format!("UNIQUE constraint \"{name}\" beside the primary key"), pos))
     }
 
     fn new_check(
@@ -415,12 +425,10 @@ impl Binder<'_> {
             name,
             columns,
             primary_key: None,
-            unique: vec![],
             checks: vec![],
             foreign_keys: vec![],
             if_not_exists: create.if_not_exists,
             on_conflict: ConflictAction::default(),
-            append_only: false,
             notices: vec![],
         };
         Ok(BoundStatement::CreateTableAs { table, query, with_data: create.with_data })
@@ -434,6 +442,7 @@ impl Binder<'_> {
         if crate::statement::selects_into(&create.query) {
             return Err(error(SqlState::SyntaxError, "views must not contain SELECT INTO", create.query.pos));
         }
+        self.materialized.set(create.materialized);
         let query: HirQuery = self.query(&create.query, &Env::default())?;
         let depends_on = self.named_relations();
         if let Some(index) = self.parameters.borrow().any() {
@@ -488,7 +497,7 @@ impl Binder<'_> {
         name: Option<&Ident>,
         table: &Name,
         columns: &[Ident],
-        unique: bool,
+        unique: Option<ast::Pos>,
         if_not_exists: bool,
     ) -> Result<BoundStatement> {
         let relation = self.relation(table).map_err(super::coerce::without_position)?;
@@ -519,8 +528,11 @@ impl Binder<'_> {
         if !if_not_exists && self.catalog.is_taken(&schema, &name) {
             return Err(SqlError::new(SqlState::DuplicateTable, format!("relation \"{name}\" already exists")));
         }
+        if let Some(pos) = unique {
+            return Err(not_enforced(&format!("unique index \"{name}\" beside the primary key"), pos));
+        }
         let relation = relation.id();
-        Ok(BoundStatement::CreateIndex { schema, name, relation, columns: ordinals, unique, if_not_exists })
+        Ok(BoundStatement::CreateIndex { schema, name, relation, columns: ordinals, if_not_exists })
     }
 
     /// The existing relation of a kind, or `None` if there is none and `if_exists` is given.
@@ -661,7 +673,6 @@ impl Binder<'_> {
                 self.catalog.require_namespace(&name.name)?;
                 CommentTarget::Schema(name.name.clone())
             }
-            CommentObject::Database => CommentTarget::Database,
         };
         Ok(BoundStatement::Comment(Comment { target, text: text.map(str::to_owned) }))
     }
@@ -675,6 +686,12 @@ impl Binder<'_> {
             )),
         }
     }
+}
+
+/// A key other than the primary one.
+fn not_enforced(what: &str, pos: ast::Pos) -> SqlError {
+    unsupported(what, pos)
+        .with_hint("Only a table's PRIMARY KEY is enforced: make these columns the key, or leave out UNIQUE.")
 }
 
 fn no_primary_key(table: &str) -> SqlError {

@@ -128,7 +128,18 @@ impl Binder<'_> {
     ///
     /// Those of PostgreSQL's parse analysis.
     pub(crate) fn expr(&self, expr: &ast::Expr, context: Context<'_>) -> Result<HirScalar> {
-        self.deeper(|| self.expr_inner(expr, context))
+        let scalar = self.deeper(|| self.expr_inner(expr, context))?;
+        if self.materialized.get() {
+            self.check_kept(&scalar, expr.pos)?;
+        }
+        Ok(scalar)
+    }
+
+    /// Fails for a call that a materialized view may not have. Its operands have been checked, but for those that it was
+    /// given here: `current_date` is a cast of `now()`.
+    fn check_kept(&self, scalar: &HirScalar, pos: Pos) -> Result<()> {
+        let own = std::iter::once(scalar).chain(scalar.children());
+        own.map(headwater_plan::check_kept).collect::<Result<()>>().map_err(|e| at(e, pos))
     }
 
     /// Binds an expression and gives it a type.
@@ -150,6 +161,7 @@ impl Binder<'_> {
                 Ok(Expr::Leaf(HirLeaf::Parameter { index: *index, data_type }))
             }
             ExprKind::Column(parts) => Ok(self.column(parts, context.scope)?.scalar),
+            ExprKind::Star(qualifier) if !qualifier.is_empty() => Err(unsupported("a reference to a whole row", pos)),
             ExprKind::Star(_) => {
                 Err(error(SqlState::SyntaxError, "row expansion via \"*\" is not supported here", pos))
             }

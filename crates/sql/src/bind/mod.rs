@@ -57,6 +57,8 @@ pub(crate) struct Binder<'a> {
     named: RefCell<Vec<RelationId>>,
     view_depth: usize,
     depth: Cell<usize>,
+    /// Whether this is the query of a materialized view to be made.
+    materialized: Cell<bool>,
 }
 
 /// The statement with its names resolved; errors have byte positions.
@@ -72,6 +74,7 @@ pub(crate) fn bind(statement: &Statement, context: &BindContext<'_>) -> Result<B
         named: RefCell::new(vec![]),
         view_depth: 0,
         depth: Cell::new(0),
+        materialized: Cell::new(false),
     };
     let bound = binder.statement(statement)?;
     drop(binder);
@@ -109,6 +112,8 @@ impl<'a> Binder<'a> {
             named: RefCell::new(vec![]),
             view_depth: self.view_depth + 1,
             depth: Cell::new(self.depth.get()),
+            // Positions in a view's query mean nothing to who names the view: planning checks it.
+            materialized: Cell::new(false),
         })
     }
 

@@ -92,7 +92,6 @@ impl Binder<'_> {
             }),
             Ast::Fetch(fetch) => BoundStatement::Fetch(fetch.clone()),
             Ast::Close(name) => BoundStatement::CloseCursor(name.clone()),
-            Ast::Listen(channel) => BoundStatement::Listen(channel.clone()),
             Ast::Unlisten(channel) => BoundStatement::Unlisten(channel.clone()),
             Ast::Notify { channel, payload } => {
                 BoundStatement::Notify { channel: channel.clone(), payload: payload.clone() }

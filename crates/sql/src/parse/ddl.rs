@@ -160,7 +160,8 @@ impl Parser<'_> {
     }
 
     fn create_index(&mut self) -> Result<Statement> {
-        let unique = self.accept("unique");
+        let pos = self.pos();
+        let unique = self.accept("unique").then_some(pos);
         self.expect("index")?;
         self.accept("concurrently");
         let if_not_exists = self.if_not_exists();
@@ -221,7 +222,6 @@ impl Parser<'_> {
             if_not_exists,
             columns: vec![],
             constraints: vec![],
-            append_only: false,
             on_conflict: None,
             options: vec![],
         };
@@ -268,7 +268,7 @@ impl Parser<'_> {
             let pos = self.pos();
             if self.accept("append") {
                 self.expect("only")?;
-                table.append_only = true;
+                return Err(self.unsupported("APPEND ONLY", pos));
             } else if self.accept_all(&["on", "conflict"]) {
                 table.on_conflict = Some(self.table_conflict()?);
             } else if self.are_words(&["on", "commit"]) {
@@ -342,7 +342,7 @@ impl Parser<'_> {
             return Ok(TableConstraint::PrimaryKey(name, self.key_columns()?));
         }
         if self.accept("unique") {
-            return Ok(TableConstraint::Unique(name, self.key_columns()?));
+            return Ok(TableConstraint::Unique(name, self.key_columns()?, pos));
         }
         if self.accept("check") {
             let (expr, sql) = self.check_condition()?;
@@ -427,9 +427,9 @@ impl Parser<'_> {
         let name = if self.accept("constraint") { Some(self.ident()?) } else { None };
         let pos = self.pos();
         let constraint = if self.accept_all(&["not", "null"]) {
-            ColumnConstraint::NotNull
+            ColumnConstraint::NotNull(pos)
         } else if self.accept("null") {
-            ColumnConstraint::Null
+            ColumnConstraint::Null(pos)
         } else if self.accept("default") {
             let start = self.pos();
             self.expr()?;
@@ -437,7 +437,7 @@ impl Parser<'_> {
         } else if self.accept_all(&["primary", "key"]) {
             ColumnConstraint::PrimaryKey(name)
         } else if self.accept("unique") {
-            ColumnConstraint::Unique(name)
+            ColumnConstraint::Unique(name, pos)
         } else if self.accept("check") {
             let (expr, sql) = self.check_condition()?;
             ColumnConstraint::Check(name, expr, sql)
@@ -454,7 +454,7 @@ impl Parser<'_> {
             if !matches!(collation.last().name.as_str(), "default" | "C" | "POSIX" | "ucs_basic") {
                 return Err(self.unsupported("a collation other than \"C\"", pos));
             }
-            ColumnConstraint::Null
+            ColumnConstraint::Collate
         } else if name.is_some() {
             return Err(self.unexpected());
         } else {
@@ -570,9 +570,6 @@ impl Parser<'_> {
             CommentObject::Column(name)
         } else if self.accept("schema") {
             CommentObject::Schema(self.ident()?)
-        } else if self.accept("database") {
-            self.ident()?;
-            CommentObject::Database
         } else {
             let what = format!("COMMENT ON {}", self.text_of(self.peek()).to_uppercase());
             self.skip_statement();

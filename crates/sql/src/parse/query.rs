@@ -260,7 +260,7 @@ impl Parser<'_> {
                 p.window_definition()
             })?;
         }
-        if self.is_any(&["emit"]) {
+        if self.is_word("emit") {
             return Err(self.unsupported("EMIT ON WINDOW CLOSE", self.pos()));
         }
         Ok(Select { distinct, items, into, from, filter, group_by, having, window })
@@ -324,6 +324,9 @@ impl Parser<'_> {
     }
 
     fn bare_label(&mut self) -> Option<Ident> {
+        if self.is_emit_clause() {
+            return None;
+        }
         let token = self.peek();
         let allowed = match token.kind {
             TokenKind::QuotedWord => true,
@@ -501,7 +504,7 @@ impl Parser<'_> {
         }
         let as_word = self.accept("as");
         let mut alias = None;
-        if as_word || self.is_ident() {
+        if as_word || self.is_bare_alias() {
             let name = self.ident()?;
             let mut columns = Vec::new();
             if self.is(TokenKind::LeftParen) {
@@ -524,12 +527,21 @@ impl Parser<'_> {
     }
 
     fn alias(&mut self) -> Result<Option<Alias>> {
-        if !self.accept("as") && !self.is_ident() {
+        if !self.accept("as") && !self.is_bare_alias() {
             return Ok(None);
         }
         let name = self.ident()?;
         let columns = self.optional_ident_list()?;
         Ok(Some(Alias { name, columns }))
+    }
+
+    fn is_bare_alias(&self) -> bool {
+        self.is_ident() && !self.is_emit_clause()
+    }
+
+    /// RisingWave's clause begins with a word that could be an alias.
+    fn is_emit_clause(&self) -> bool {
+        self.are_words(&["emit", "on", "window", "close"])
     }
 }
 

@@ -491,9 +491,13 @@ impl Parser<'_> {
     }
 
     fn channel(&mut self, word: &str) -> Result<Statement> {
+        let start = self.pos();
         self.advance();
         match word {
-            "listen" => Ok(Statement::Listen(self.ident()?.name)),
+            "listen" => {
+                self.ident()?;
+                Ok(Statement::Unsupported { what: "LISTEN".to_owned(), pos: start })
+            }
             "unlisten" => {
                 Ok(Statement::Unlisten(if self.take_operator("*") { None } else { Some(self.ident()?.name) }))
             }

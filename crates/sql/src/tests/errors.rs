@@ -43,8 +43,59 @@ fn unsupported_features_are_named_with_a_position() {
         ("select et from et", "0A000 8 a reference to a whole row is not supported yet"),
         ("select ctid from et", "0A000 8 the system column ctid is not supported yet"),
         ("create function f() returns int as 'select 1' language sql", "0A000 1 CREATE FUNCTION is not supported yet"),
+        ("select a from et emit on window close", "0A000 18 EMIT ON WINDOW CLOSE is not supported yet"),
+        ("select 1 emit on window close", "0A000 10 EMIT ON WINDOW CLOSE is not supported yet"),
+        (
+            "create materialized view m as select a, count(*) from et as x group by a emit on window close",
+            "0A000 74 EMIT ON WINDOW CLOSE is not supported yet",
+        ),
+        (
+            "create materialized view m as select window_start from tumble(et, a, interval '1 h') emit on window close",
+            "0A000 86 EMIT ON WINDOW CLOSE is not supported yet",
+        ),
+        ("select count(et.*) from et", "0A000 14 a reference to a whole row is not supported yet"),
+        ("listen changes", "0A000 1 LISTEN is not supported yet"),
+        ("create table w (a int) append only", "0A000 24 APPEND ONLY is not supported yet"),
+        (
+            "create table w (a int primary key, b int unique)",
+            "0A000 42 UNIQUE constraint \"w_b_key\" beside the primary key is not supported yet",
+        ),
+        (
+            "create table w (a int, constraint u unique (a))",
+            "0A000 37 UNIQUE constraint \"u\" beside the primary key is not supported yet",
+        ),
+        (
+            "create unique index on et (a)",
+            "0A000 8 unique index \"et_a_idx\" beside the primary key is not supported yet",
+        ),
+        ("comment on database dev is 'x'", "0A000 1 COMMENT ON DATABASE is not supported yet"),
+        (
+            "create materialized view m as select a from et where c < now()",
+            "0A000 58 now() in a materialized view is not supported yet",
+        ),
+        (
+            "create materialized view m as select current_date",
+            "0A000 38 now() in a materialized view is not supported yet",
+        ),
+        (
+            "create materialized view m as select (select count(*) filter (where random() > a) from et)",
+            "0A000 69 random() in a materialized view is not supported yet",
+        ),
+        (
+            "create materialized view m as select b::regclass from et",
+            "0A000 39 a cast to a registry type in a materialized view is not supported yet",
+        ),
         ("select a similar to 'x' from et", "0A000 10 SIMILAR TO is not supported yet"),
     ] {
         assert_eq!(failure(sql), expected, "{sql}");
+    }
+}
+
+#[test]
+fn words_that_begin_a_clause_elsewhere_are_aliases() {
+    for sql in
+        ["select a emit from et emit", "select emit.a from et emit where emit.a = 1", "unlisten *", "notify c, 'x'"]
+    {
+        assert_eq!(failure(sql), "no error", "{sql}");
     }
 }
