@@ -234,7 +234,7 @@ impl<'a> Generator<'a> {
             2 => format!("min({})", self.column(columns, Kind::Text)),
             3 => format!("max({})", self.value(columns, kind)),
             4 => format!("avg({})", self.column(columns, Kind::Int)),
-            5 => format!("sum(DISTINCT {})", self.column(columns, Kind::Int)),
+            5 => format!("{}(DISTINCT {})", self.pick(&["sum", "sum", "avg"]), self.value(columns, kind)),
             6 => format!("count({})", self.column(columns, Kind::Bool)),
             _ => format!("sum({})", self.value(columns, kind)),
         };
