@@ -194,6 +194,8 @@ SELECT id FROM people WHERE age > ALL (SELECT a FROM log)
 SELECT id FROM people WHERE age >= ANY (SELECT b FROM log WHERE b < 10)
 SELECT id FROM people p WHERE age > (SELECT avg(age) FROM people q WHERE q.city = p.city)
 SELECT id FROM people p WHERE age = (SELECT max(age) FROM people)
+SELECT id, CASE WHEN (SELECT count(*) FROM orders) > 0 THEN (SELECT sum(qty) / count(*) FROM orders) ELSE -1 END FROM people
+SELECT id, CASE WHEN age < 0 THEN (SELECT sum(10 / (qty - qty)) FROM orders) ELSE age END FROM people
 SELECT id, ARRAY(SELECT oid FROM orders o WHERE o.person = p.id ORDER BY oid) FROM people p
 SELECT id FROM people WHERE id = ANY (ARRAY[1, 3, 5, NULL])
 SELECT p.id, l.n FROM people p, LATERAL (SELECT count(*) AS n FROM log WHERE a = p.age) l

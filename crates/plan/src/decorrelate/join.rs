@@ -31,7 +31,7 @@ impl Lowerer<'_> {
         }
     }
 
-    /// Only the sides that use outer columns are applied to the outer relation.
+    /// Only the sides that need it are applied to the outer relation.
     fn inner_join(
         &mut self,
         left: &HirRelation,
@@ -41,7 +41,7 @@ impl Lowerer<'_> {
         depth: usize,
     ) -> Result<Mir> {
         let (m, l, r) = (outer.arity(), left.arity(), right.arity());
-        let (in_left, in_right) = (self.is_correlated(left, depth), self.is_correlated(right, depth));
+        let (in_left, in_right) = (self.needs(left, &outer, depth), self.needs(right, &outer, depth));
         let columns = outer.columns.clone();
         let joined = match (in_left, in_right) {
             (true, true) => {
@@ -79,7 +79,7 @@ impl Lowerer<'_> {
         exchanged: bool,
     ) -> Result<Mir> {
         let (m, l, r) = (outer.arity(), left.arity(), right.arity());
-        let apply_right = self.is_correlated(right, depth);
+        let apply_right = self.needs(right, &outer, depth);
         let types = outer.types.clone();
         let columns = outer.columns.clone();
         // Outer columns come first on the right too, if it is applied to them.
@@ -194,7 +194,7 @@ impl Lowerer<'_> {
         if kind == hir::JoinKind::Inner && self.is_linear(right, depth + 1) {
             let types = left.types();
             columns.extend((0..l).map(|c| ((depth, c), m + c)));
-            let joined = self.relation(right, Outer { relation: left, types, columns }, depth + 1)?;
+            let joined = self.relation(right, Outer { relation: left, types, columns, gate: false }, depth + 1)?;
             return self.filter(joined, vec![on.clone()], &scope);
         }
         let join_kind = match kind {

@@ -51,12 +51,14 @@ struct Outer {
     relation: Mir,
     types: Vec<DataType>,
     columns: OuterColumns,
+    /// Whether it is at most one row without columns: whether what is applied to it is wanted at all.
+    gate: bool,
 }
 
 impl Outer {
     /// One row without columns: what a query without surroundings is applied to.
     fn unit() -> Self {
-        Self { relation: Mir::unit(), types: vec![], columns: OuterColumns::new() }
+        Self { relation: Mir::unit(), types: vec![], columns: OuterColumns::new(), gate: false }
     }
 
     fn arity(&self) -> usize {
@@ -115,10 +117,16 @@ impl Lowerer<'_> {
         depth > 0 && !free::of_relation(relation, depth, depth, &self.cte_free).is_empty()
     }
 
+    /// Whether the relation has to be applied to `outer`, rather than be joined with it: it uses its columns, or may fail
+    /// where nobody asks.
+    fn needs(&self, relation: &HirRelation, outer: &Outer, depth: usize) -> bool {
+        self.is_correlated(relation, depth) || outer.gate && subquery::may_fail(relation)
+    }
+
     /// `relation`, at `depth`, applied to `outer`. If `outer` may have duplicate rows, `relation` must be
     /// [linear](Self::is_linear).
     fn relation(&mut self, relation: &HirRelation, outer: Outer, depth: usize) -> Result<Mir> {
-        if !outer.relation.is_unit() && !self.is_correlated(relation, depth) {
+        if !outer.relation.is_unit() && !self.needs(relation, &outer, depth) {
             let lowered = self.relation(relation, Outer::unit(), depth)?;
             return Ok(outer.relation.join(lowered, JoinKind::Inner, vec![]));
         }
@@ -229,7 +237,7 @@ impl Lowerer<'_> {
     ) -> Result<Mir> {
         let m = outer.arity();
         let columns = outer.columns.clone();
-        let keys = (global && m > 0).then(|| outer.clone());
+        let keys = (global && (m > 0 || outer.gate)).then(|| outer.clone());
         let mut input = self.relation(input, outer, depth)?;
         let scope = Scope { depth, outer: columns, own: (m..input.arity()).collect() };
         let lowered = aggregates
@@ -284,7 +292,8 @@ impl Lowerer<'_> {
         depth: usize,
     ) -> Result<Mir> {
         let free = free::of_relation(value, depth, depth, &self.cte_free);
-        let value_outer = if free.is_empty() { Outer::unit() } else { outer.clone() };
+        let applied = !free.is_empty() || self.needs(value, &outer, depth);
+        let value_outer = if applied { outer.clone() } else { Outer::unit() };
         let (columns, types) = (value_outer.columns.clone(), value_outer.types.clone());
         let value = self.relation(value, value_outer, depth)?;
         let id = self.bind(&value);

@@ -10,7 +10,8 @@
 //!  ARRAY             γ K; array_agg                                      absent: {}
 //!  = ANY             γ K; bool_or(m), bool_or(m IS NULL), not false m    absent: false
 //! ```
-//! Without K there is nothing to be applied to, and S is computed once.
+//! Without K there is nothing to be applied to, and S is computed once; but if it may fail and stands behind a guard, it
+//! is applied to the row without columns that `keys` has if any row passes the guard.
 
 use super::{Lowerer, Outer, Scope, free};
 use crate::hir::{HirLeaf, HirRelation, HirScalar};
@@ -102,6 +103,7 @@ impl Lowerer<'_> {
         };
         let keys = reached.project(columns.iter().map(|(c, _)| *c).collect()).distinct();
         let keys_id = self.bind(&keys);
+        outer.gate = columns.is_empty();
         outer.relation = Mir::LocalGet { id: keys_id, types: outer.types.clone() };
         Ok(Applied { binding: Some((id, input)), keys: Some((keys_id, keys)), columns, outer, input: get })
     }
@@ -216,7 +218,7 @@ impl Lowerer<'_> {
 }
 
 /// Whether evaluating the relation may raise an error.
-fn may_fail(relation: &HirRelation) -> bool {
+pub(super) fn may_fail(relation: &HirRelation) -> bool {
     let mut fallible = matches!(relation, HirRelation::TableFunction { .. });
     relation.for_each_scalar(&mut |scalar| {
         fallible |= scalar.is_fallible();
