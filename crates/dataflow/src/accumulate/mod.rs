@@ -86,7 +86,7 @@ enum Distinct {
     /// Any of SQL-equal values will do.
     Any(DistinctSet),
     /// The group's least of SQL-equal values is the one.
-    Least(ShownValues),
+    Least(Box<ShownValues>),
 }
 
 impl Distinct {
@@ -97,7 +97,7 @@ impl Distinct {
         let key_args: Option<Vec<usize>> = call.order_by.iter().map(|(key, _)| place(key)).collect();
         match key_args {
             Some(key_args) if !counts && types.iter().any(equal_may_differ) => {
-                Self::Least(ShownValues::new(types, key_args))
+                Self::Least(Box::new(ShownValues::new(types, key_args)))
             }
             _ => Self::Any(DistinctSet::new(types, call.function == AggregateFunction::ArrayAgg, !counts)),
         }

@@ -138,8 +138,8 @@ impl Binder<'_> {
     /// Fails for a call that a materialized view may not have. Its operands have been checked, but for those that it was
     /// given here: `current_date` is a cast of `now()`.
     fn check_kept(&self, scalar: &HirScalar, pos: Pos) -> Result<()> {
-        let own = std::iter::once(scalar).chain(scalar.children());
-        own.map(headwater_plan::check_kept).collect::<Result<()>>().map_err(|e| at(e, pos))
+        let mut own = std::iter::once(scalar).chain(scalar.children());
+        own.try_for_each(headwater_plan::check_kept).map_err(|e| at(e, pos))
     }
 
     /// Binds an expression and gives it a type.
