@@ -292,3 +292,61 @@ fn indexes_are_names() {
     assert_eq!(lines(&mut s, all), [] as [&str; 0], "indexes go with their table");
     database.shutdown();
 }
+
+#[test]
+fn a_prepared_execute_is_not_executed() {
+    let home = Home::on_disk();
+    let database = home.open();
+    let mut s = connect(&database);
+    run(&mut s, "PREPARE p AS SELECT 1");
+    s.prepare("q", "EXECUTE p", &[]).expect("Parse takes any statement");
+    run(&mut s, "DEALLOCATE p");
+    s.prepare("p", "EXECUTE q", &[]).expect("and looks at names only");
+    assert_eq!(state_of(&mut s, "EXECUTE p"), "0A000", "it would go round for ever");
+    assert_eq!(lines(&mut s, "SELECT 2"), ["2"]);
+    database.shutdown();
+}
+
+#[test]
+fn views_and_drops_at_the_same_time_leave_a_database_that_opens() {
+    let home = Home::on_disk();
+    let database = home.open();
+    let mut a = connect(&database);
+    let maker = {
+        let database = database.clone();
+        std::thread::spawn(move || {
+            let mut b = connect(&database);
+            for i in 0..60 {
+                // Whether the table is there at that moment is for the other to say.
+                let made = try_run(&mut b, &format!("CREATE MATERIALIZED VIEW v{i} AS SELECT count(*) AS n FROM t"));
+                assert!(made.is_ok() || made.is_err_and(|e| matches!(e.state.code(), "42P01" | "40001")));
+            }
+        })
+    };
+    for _ in 0..60 {
+        run(&mut a, "CREATE TABLE IF NOT EXISTS t (k int PRIMARY KEY)");
+        run(&mut a, "DROP TABLE t CASCADE");
+    }
+    maker.join().expect("no panic");
+    assert_eq!(database.fatal(), None);
+    drop(a);
+    database.shutdown();
+    drop(database);
+    let database = home.open();
+    assert_eq!(lines(&mut connect(&database), "SELECT 1"), ["1"]);
+    database.shutdown();
+}
+
+#[test]
+fn a_table_is_truncated_in_a_transaction() {
+    let home = Home::on_disk();
+    let database = home.open();
+    let mut s = connect(&database);
+    run(&mut s, "CREATE TABLE t (k int PRIMARY KEY); CREATE MATERIALIZED VIEW n AS SELECT count(*) AS n FROM t");
+    run(&mut s, "INSERT INTO t SELECT i FROM generate_series(1, 20000) i");
+    run(&mut s, "BEGIN; TRUNCATE t; INSERT INTO t VALUES (7)");
+    assert_eq!(lines(&mut s, "SELECT n FROM n"), ["1"]);
+    run(&mut s, "ROLLBACK; TRUNCATE t; INSERT INTO t VALUES (7), (8)");
+    assert_eq!(lines(&mut s, "SELECT n FROM n"), ["2"]);
+    database.shutdown();
+}

@@ -8,10 +8,14 @@
 
 use crate::relation_snapshot::{Keyed, RelationSnapshot};
 use crate::row_store::{Moves, RowStore};
+use crate::segment::batch_bytes;
 use crate::unique_index::UniqueIndex;
 use arrow_array::ArrayRef;
-use headwater_types::{Batch, DataType, DeltaBatch, Equality, Result};
+use headwater_types::{Batch, DataType, DeltaBatch, Equality, Result, SqlError, SqlState};
 use std::sync::Arc;
+
+/// Rows that one [`KeyedRelation::apply`] deletes and inserts, in bytes: as much as a batch surely holds.
+pub const APPLY_BYTES_MAX: usize = 1 << 30;
 
 /// What [`KeyedRelation::apply`] did.
 #[derive(Debug, Clone)]
@@ -90,7 +94,7 @@ impl KeyedRelation {
     ///
     /// # Errors
     ///
-    /// 54000 if there is no room, or the deleted rows do not fit one batch. Nothing is changed then.
+    /// 54000 if there is no room, or the rows do not fit one batch ([`APPLY_BYTES_MAX`]). Nothing is changed then.
     ///
     /// # Panics
     ///
@@ -99,6 +103,12 @@ impl KeyedRelation {
         self.rows.check_room(inserts.rows)?;
         let all: Vec<usize> = (0..self.types.len()).collect();
         let deleted = Batch::new(self.rows.gather(deletes, &all)?, deletes.len());
+        if batch_bytes(&deleted) + batch_bytes(inserts) > APPLY_BYTES_MAX && deletes.len() + inserts.rows > 1 {
+            return Err(SqlError::new(
+                SqlState::ProgramLimitExceeded,
+                format!("a change of a table is larger than {APPLY_BYTES_MAX} bytes"),
+            ));
+        }
         if let Some((keyed, index)) = &mut self.index {
             for (hash, &row) in keyed.hashes(&deleted.columns, deleted.rows).into_iter().zip(deletes) {
                 assert!(index.remove(hash, row), "every live row is indexed");

@@ -55,6 +55,14 @@ pub enum CatalogChange {
 }
 
 impl Catalog {
+    /// A view is made only of what is there.
+    fn require_relations(&self, ids: &[RelationId]) -> Result<()> {
+        match ids.iter().find(|id| self.relation(**id).is_none()) {
+            None => Ok(()),
+            Some(id) => Err(SqlError::new(SqlState::UndefinedTable, format!("relation with OID {id} does not exist"))),
+        }
+    }
+
     /// The catalog after `change`, one version on.
     ///
     /// # Errors
@@ -66,12 +74,14 @@ impl Catalog {
             CatalogChange::CreateSchema(namespace) => next.create_schema(namespace)?,
             CatalogChange::CreateTable(table) => next.create_table(table)?,
             CatalogChange::CreateView(view) => {
+                self.require_relations(&view.depends_on)?;
                 next.claim_name(&view.schema, &view.name, view.id)?;
                 next.views.insert(view.id, Arc::new(view.clone()));
                 next.advance_ids([view.id]);
             }
             CatalogChange::ReplaceView(view) => self.replace_view(&mut next, view)?,
             CatalogChange::CreateMaterializedView(view) => {
+                self.require_relations(&view.depends_on)?;
                 next.claim_name(&view.schema, &view.name, view.id)?;
                 next.materialized_views.insert(view.id, Arc::new(view.clone()));
                 next.advance_ids([view.id]);

@@ -65,7 +65,7 @@ impl Delta {
     /// # Errors
     ///
     /// 54000 if rows are so large that even parts do not fit a batch.
-    pub(crate) fn consolidated_parts(self, types: &[DataType]) -> Result<Vec<DeltaBatch>, StepError> {
+    pub fn consolidated_parts(self, types: &[DataType]) -> Result<Vec<DeltaBatch>, StepError> {
         let parts = divided(self.batches, types).into_iter().map(|part| Ok(concat(part, types)?.consolidate(types)));
         parts.filter(|part| part.as_ref().map_or(true, |part| !part.is_empty())).collect()
     }

@@ -80,6 +80,24 @@ pub(crate) struct NetChange {
     pub inserted: Batch,
 }
 
+impl NetChange {
+    /// Two changes that come to the same, one after the other; `None` for a single row.
+    pub fn halves(&self) -> Option<(Self, Self)> {
+        let none = || self.inserted.slice(0, 0);
+        if !self.deleted.is_empty() && !self.inserted.is_empty() {
+            let deletion = Self { deleted: self.deleted.clone(), inserted: none() };
+            return Some((deletion, Self { deleted: vec![], inserted: self.inserted.clone() }));
+        }
+        let (deleted, inserted) = (self.deleted.len() / 2, self.inserted.rows / 2);
+        if deleted == 0 && inserted == 0 {
+            return None;
+        }
+        let first = Self { deleted: self.deleted[..deleted].to_vec(), inserted: self.inserted.slice(0, inserted) };
+        let rest = self.inserted.slice(inserted, self.inserted.rows - inserted);
+        Some((first, Self { deleted: self.deleted[deleted..].to_vec(), inserted: rest }))
+    }
+}
+
 /// Rows found by key: a table, or a snapshot of one.
 pub(crate) trait KeyedRows {
     /// For each key: the live row that has it.
@@ -368,4 +386,28 @@ pub(crate) fn unique_violation(shape: &TableShape, rows: &Batch, row: usize) -> 
         ..ErrorObject::default()
     }));
     error
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_change_is_divided_down_to_single_rows() {
+        let types = [DataType::Int4];
+        let rows: Vec<Vec<Datum>> = (0..5).map(|i| vec![Datum::Int4(i)]).collect();
+        let change = NetChange { deleted: vec![3, 1, 4], inserted: Batch::from_rows(&types, &rows) };
+        let (mut open, mut deleted, mut inserted) = (vec![change], vec![], vec![]);
+        while let Some(part) = open.pop() {
+            match part.halves() {
+                Some((first, second)) => open.extend([second, first]),
+                None => {
+                    assert!(inserted.is_empty() || part.deleted.is_empty(), "what goes goes first");
+                    deleted.extend(part.deleted);
+                    inserted.extend(part.inserted.to_rows(&types));
+                }
+            }
+        }
+        assert_eq!((deleted, inserted), (vec![3, 1, 4], rows));
+    }
 }

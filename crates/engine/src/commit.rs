@@ -107,7 +107,9 @@ impl Committer {
                         Ok(())
                     }
                     Ok(Event::Shutdown) | Err(_) => {
-                        self.commit_rest(requests);
+                        if self.visible.fatal().is_none() {
+                            self.commit_rest(requests);
+                        }
                         return;
                     }
                 },
@@ -170,11 +172,11 @@ impl Committer {
             }
         }
         if body.writes.is_empty() {
-            self.acknowledge(self.epoch, acknowledgements);
+            self.acknowledge(self.epoch, false, acknowledgements);
             return Ok(());
         }
         self.log(epoch, now_micros, &mut body)?;
-        self.acknowledge(epoch, acknowledgements);
+        self.acknowledge(epoch, true, acknowledgements);
         Ok(())
     }
 
@@ -206,7 +208,7 @@ impl Committer {
         }
         let acknowledgement = request.acknowledgement(epoch);
         self.log(epoch, now_micros, &mut CommitBody { changes: request.changes.changes, writes })?;
-        self.acknowledge(epoch, vec![acknowledgement]);
+        self.acknowledge(epoch, true, vec![acknowledgement]);
         Ok(())
     }
 
@@ -238,7 +240,8 @@ impl Committer {
             if let CatalogChange::CreateMaterializedView(view) = change
                 && catalog.materialized_view(view.id).is_some()
             {
-                step.installs.push(view_install(view, epoch, now_micros, &|id| self.snapshot_or_empty(id, &catalog))?);
+                step.installs
+                    .push(view_install(view, epoch, now_micros, &catalog, &|id| self.snapshot_or_empty(id, &catalog))?);
             }
         }
         let mut planned = vec![];
@@ -280,11 +283,11 @@ impl Committer {
         let mut written = vec![];
         for (table, plan) in planned {
             match plan {
-                Planned::Net(change) => self.apply_change(epoch, now_micros, table, &change, &mut written)?,
+                Planned::Net(change) => self.apply_change(epoch, now_micros, table, change, &mut written)?,
                 Planned::Overwrite(batches) => {
                     for batch in batches {
                         let change = overwrite(&self.shapes[&table], &batch, &self.tables[&table])?;
-                        self.apply_change(epoch, now_micros, table, &change, &mut written)?;
+                        self.apply_change(epoch, now_micros, table, change, &mut written)?;
                         self.send_complete_pieces();
                     }
                 }
@@ -293,7 +296,29 @@ impl Committer {
         Ok(written)
     }
 
+    /// Applies a change, in parts where it is too large for one batch.
     fn apply_change(
+        &mut self,
+        epoch: Epoch,
+        now_micros: i64,
+        table: RelationId,
+        change: NetChange,
+        written: &mut Vec<TableWrite>,
+    ) -> Result<()> {
+        let mut parts = vec![change];
+        while let Some(part) = parts.pop() {
+            match self.apply_part(epoch, now_micros, table, &part, written) {
+                Err(error) if error.state == SqlState::ProgramLimitExceeded => {
+                    let (first, second) = part.halves().ok_or(error)?;
+                    parts.extend([second, first]);
+                }
+                other => other?,
+            }
+        }
+        Ok(())
+    }
+
+    fn apply_part(
         &mut self,
         epoch: Epoch,
         now_micros: i64,
@@ -307,14 +332,14 @@ impl Committer {
         let shape = &self.shapes[&table];
         let relation = self.tables.get_mut(&table).expect("the table was checked");
         let deleted_keys = Batch::new(relation.gather(&change.deleted, &shape.key)?, change.deleted.len());
+        let before = relation.rows_snapshot();
+        let applied = relation.apply(&change.deleted, &change.inserted)?;
+        let after = relation.rows_snapshot();
         written.push(TableWrite {
             table,
             deleted_keys: StoredBatch::store(&deleted_keys),
             inserted: StoredBatch::store(&change.inserted),
         });
-        let before = relation.rows_snapshot();
-        let applied = relation.apply(&change.deleted, &change.inserted)?;
-        let after = relation.rows_snapshot();
         let step = self.queue.building.get_or_insert_with(|| StepBuilder::new(epoch, now_micros));
         step.epoch = epoch;
         step.now_micros = now_micros;
@@ -336,9 +361,9 @@ impl Committer {
         Ok(())
     }
 
-    fn acknowledge(&self, epoch: Epoch, acknowledgements: Vec<Acknowledgement>) {
+    fn acknowledge(&self, epoch: Epoch, wrote: bool, acknowledgements: Vec<Acknowledgement>) {
         // The sync thread ends only after this one, or when the log has failed and sessions are told so anyway.
-        let _ = self.sync.send(SyncRequest { epoch, acknowledgements });
+        let _ = self.sync.send(SyncRequest { epoch, wrote, acknowledgements });
     }
 
     /// Sends the views what of a large commit is complete, so that they work on it while the rest is applied. It is not

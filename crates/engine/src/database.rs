@@ -18,6 +18,7 @@ use headwater_storage::{DataDir, Log, OsVfs, Vfs};
 use headwater_types::{Epoch, Equality, RelationId, Result, SqlError, SqlState, hash_keys};
 use parking_lot::Mutex;
 use std::collections::{BTreeMap, HashMap};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI32, AtomicI64, Ordering};
 use std::thread::JoinHandle;
@@ -112,7 +113,7 @@ impl Database {
         let runtime = Runtime::start(
             RuntimeConfig { workers: config.workers },
             on_mark(visible.clone(), events.clone()),
-            on_fatal(visible.clone(), config.on_fatal.clone()),
+            on_fatal(visible.clone(), events.clone(), config.on_fatal.clone()),
         )
         .map_err(|e| SqlError::new(SqlState::InsufficientResources, e.to_string()))?;
         let queue = StepQueue::starting_with(views_step(&recovered)?);
@@ -149,12 +150,12 @@ impl Database {
             spawn("engine", {
                 let (visible, failed) = (visible.clone(), failed.clone());
                 move || {
-                    committer.run(&request_queue, &event_queue);
+                    guarded(&visible, "engine", || committer.run(&request_queue, &event_queue));
                     report_fatal(&visible, &failed);
                 }
             })?,
             spawn("log-sync", move || {
-                crate::sync::run(syncer, &sync_queue, &visible);
+                guarded(&visible, "log-sync", || crate::sync::run(syncer, &sync_queue, &visible));
                 report_fatal(&visible, &failed);
             })?,
         ];
@@ -307,7 +308,7 @@ impl Recovered {
 fn views_step(recovered: &Recovered) -> Result<Option<StepBuilder>> {
     let mut step = StepBuilder::new(recovered.epoch, recovered.now_micros);
     for view in recovered.catalog.materialized_views() {
-        let install = view_install(view, recovered.epoch, recovered.now_micros, &|id| {
+        let install = view_install(view, recovered.epoch, recovered.now_micros, &recovered.catalog, &|id| {
             recovered.tables.get(&id).map(KeyedRelation::snapshot)
         })?;
         step.installs.push(install);
@@ -328,11 +329,24 @@ fn on_mark(visible: Arc<Visible>, events: Sender<Event>) -> Box<dyn Fn(MarkRepor
     })
 }
 
-fn on_fatal(visible: Arc<Visible>, report: Arc<dyn Fn(&str) + Send + Sync>) -> Box<dyn Fn(String) + Send + Sync> {
+fn on_fatal(
+    visible: Arc<Visible>,
+    events: Sender<Event>,
+    report: Arc<dyn Fn(&str) + Send + Sync>,
+) -> Box<dyn Fn(String) + Send + Sync> {
     Box::new(move |why| {
         visible.fail(&why);
+        // The engine thread may have ended by itself.
+        let _ = events.send(Event::Shutdown);
         report(&why);
     })
+}
+
+/// A panic is a broken invariant: the database ends, and whoever waits is told.
+fn guarded(visible: &Visible, thread: &str, body: impl FnOnce()) {
+    if catch_unwind(AssertUnwindSafe(body)).is_err() {
+        visible.fail(&format!("the {thread} thread panicked"));
+    }
 }
 
 fn report_fatal(visible: &Visible, report: &Arc<dyn Fn(&str) + Send + Sync>) {

@@ -31,6 +31,9 @@ pub(crate) const STEPS_IN_FLIGHT_MAX: usize = 2;
 /// group that it touches, so that it should not be small; nor should it be out of proportion to the cache.
 const PIECE_ROWS_MIN: usize = 65_536;
 
+/// Bytes of the changes that are put together into a piece.
+const PIECE_BYTES_MAX: usize = 256 << 20;
+
 /// One table's change in a piece.
 #[derive(Debug)]
 struct Piece {
@@ -38,6 +41,7 @@ struct Piece {
     after: RelationSnapshot,
     batches: Vec<DeltaBatch>,
     rows: usize,
+    bytes: usize,
     moves: Option<Moves>,
 }
 
@@ -93,18 +97,24 @@ impl StepBuilder {
     /// Adds a change that took a table from one snapshot to another.
     pub fn add(&mut self, table: RelationId, before: RelationSnapshot, applied: AppliedDelta, after: RelationSnapshot) {
         let AppliedDelta { delta, moves, .. } = applied;
-        self.bytes += batch_bytes(&delta.rows);
+        let bytes = batch_bytes(&delta.rows);
+        self.bytes += bytes;
         self.changed.insert(table);
         let pieces = self.tables.entry(table).or_default();
         let rows = delta.rows.rows;
         match pieces.back_mut() {
-            Some(piece) if piece.moves.is_none() && piece.rows + rows < PIECE_ROWS_MIN => {
+            Some(piece)
+                if piece.moves.is_none()
+                    && piece.rows + rows < PIECE_ROWS_MIN
+                    && piece.bytes + bytes <= PIECE_BYTES_MAX =>
+            {
                 piece.batches.push(delta);
                 piece.rows += rows;
+                piece.bytes += bytes;
                 piece.after = after;
                 piece.moves = moves;
             }
-            _ => pieces.push_back(Piece { before, after, batches: vec![delta], rows, moves }),
+            _ => pieces.push_back(Piece { before, after, batches: vec![delta], rows, bytes, moves }),
         }
     }
 

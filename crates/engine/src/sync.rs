@@ -19,6 +19,8 @@ pub(crate) struct Acknowledgement {
 /// An epoch that has been written to the log, and who waits for it.
 pub(crate) struct SyncRequest {
     pub epoch: Epoch,
+    /// Whether the epoch is that of these sessions' commits; those that changed nothing wait for one before them.
+    pub wrote: bool,
     pub acknowledgements: Vec<Acknowledgement>,
 }
 
@@ -31,7 +33,7 @@ pub(crate) fn run(log: LogSyncer, requests: &Receiver<SyncRequest>, visible: &Ar
         for request in std::iter::once(first).chain(requests.try_iter()) {
             newest = newest.max(request.epoch);
             let (strict, relaxed): (Vec<_>, Vec<_>) = request.acknowledgements.into_iter().partition(|a| a.synchronous);
-            if strict.is_empty() && !relaxed.is_empty() {
+            if request.wrote && strict.is_empty() && !relaxed.is_empty() {
                 visible.relax(request.epoch);
             }
             for acknowledgement in relaxed {

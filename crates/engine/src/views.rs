@@ -1,7 +1,7 @@
 //! Views, between the catalog's bytes and the dataflows.
 
 use headwater_arrange::RelationSnapshot;
-use headwater_catalog::MaterializedView;
+use headwater_catalog::{Catalog, MaterializedView};
 use headwater_compute::runtime::ViewInstall;
 use headwater_plan::lir::{Operator, Plan};
 use headwater_types::{Epoch, RelationId, Result, SqlError};
@@ -28,16 +28,30 @@ pub(crate) fn plan_inputs(plan: &Plan) -> BTreeSet<RelationId> {
 ///
 /// # Errors
 ///
-/// If the stored plan is not readable.
+/// If the stored plan is not readable, or reads what is neither a table nor a view.
 pub(crate) fn view_install(
     view: &MaterializedView,
     epoch: Epoch,
     now_micros: i64,
+    catalog: &Catalog,
     table: &dyn Fn(RelationId) -> Option<RelationSnapshot>,
 ) -> Result<ViewInstall> {
     let plan: Plan = postcard::from_bytes(&view.plan)
         .map_err(|e| SqlError::internal(format!("the plan of \"{}\" cannot be read: {e}", view.name)))?;
-    let inputs = plan_inputs(&plan).into_iter().filter_map(|id| Some((id, table(id)?))).collect();
+    let mut inputs = vec![];
+    for id in plan_inputs(&plan) {
+        match table(id) {
+            Some(rows) => inputs.push((id, rows)),
+            // The workers have it.
+            None if catalog.materialized_view(id).is_some() => {}
+            None => {
+                return Err(SqlError::internal(format!(
+                    "view \"{}\" reads relation {id}, which is not there",
+                    view.name
+                )));
+            }
+        }
+    }
     Ok(ViewInstall {
         id: view.id,
         types: view.columns.iter().map(|field| field.data_type.clone()).collect(),

@@ -31,8 +31,9 @@ pub(crate) struct HostedView {
 
 /// What a tick did to a view.
 pub(crate) struct ViewChange {
-    /// As views that read it see it. `None`: its rows stayed.
-    pub(crate) delta: Option<SourceDelta>,
+    /// As views that read it see it: nothing if its rows stayed, and more than one, one after the other, if the change
+    /// is too large for a batch.
+    pub(crate) deltas: Vec<SourceDelta>,
     pub(crate) rows_touched: u64,
 }
 
@@ -90,24 +91,25 @@ impl HostedView {
         for (error, weight) in std::mem::take(&mut result.errors) {
             self.add_error(error, weight);
         }
-        let delta = self.apply(result)?;
-        let produced = delta.as_ref().map_or(0, |change| change.delta.rows.rows);
+        let deltas = self.apply(result)?;
+        let produced: usize = deltas.iter().map(|change| change.delta.rows.rows).sum();
         let produced = u64::try_from(produced).expect("usize fits u64");
-        Ok(ViewChange { delta, rows_touched: rows_touched + produced })
+        Ok(ViewChange { deltas, rows_touched: rows_touched + produced })
     }
 
-    fn apply(&mut self, result: Delta) -> Result<Option<SourceDelta>, String> {
+    fn apply(&mut self, result: Delta) -> Result<Vec<SourceDelta>, String> {
         if result.is_empty() {
-            return Ok(None);
+            return Ok(vec![]);
         }
-        let delta = result.consolidated(&self.types).map_err(|error| self.broken(&error.to_string()))?;
-        if delta.is_empty() {
-            return Ok(None);
+        let parts = result.consolidated_parts(&self.types).map_err(|error| self.broken(&error.to_string()))?;
+        let mut changes = vec![];
+        for part in parts.into_iter().filter(|part| !part.is_empty()) {
+            let (delta, moves) = self.store.apply(&part).map_err(|error| self.broken(&error.to_string()))?;
+            let after = self.store.snapshot();
+            let before = std::mem::replace(&mut self.snapshot, after.clone());
+            changes.push(SourceDelta { delta, moves, before, after });
         }
-        let (delta, moves) = self.store.apply(&delta).map_err(|error| self.broken(&error.to_string()))?;
-        let after = self.store.snapshot();
-        let before = std::mem::replace(&mut self.snapshot, after.clone());
-        Ok(Some(SourceDelta { delta, moves, before, after }))
+        Ok(changes)
     }
 
     fn add_error(&mut self, error: SqlError, weight: i64) {

@@ -136,15 +136,19 @@ impl Worker {
             }
             self.wait(timely, &affected)?;
             for &place in &affected {
-                let ViewChange { delta, rows_touched: touched } = self.views[place].finish_tick()?;
+                let ViewChange { mut deltas, rows_touched: touched } = self.views[place].finish_tick()?;
                 rows_touched += touched;
                 let error_changed = self.refresh_error(place);
                 // Whether a share of a view changed is for its worker to know; all workers must step the same views.
-                if delta.is_some() || error_changed || self.workers > 1 {
+                if !deltas.is_empty() || error_changed || self.workers > 1 {
                     changed.push(place);
                     affected_ids.insert(self.views[place].id);
                 }
-                changes.extend(delta.map(|delta| (self.views[place].id, Arc::new(delta))));
+                let id = self.views[place].id;
+                if deltas.len() > 1 && self.views.iter().any(|view| view.sources.contains(&id)) {
+                    return Err(format!("a change of the view with id {id} is too large for the views that read it"));
+                }
+                changes.extend(deltas.pop().map(|delta| (id, Arc::new(delta))));
             }
         }
         self.report(step.epoch, &changed, rows_touched);

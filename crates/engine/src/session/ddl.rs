@@ -84,8 +84,10 @@ impl Session {
         Ok(Execution::Command { tag })
     }
 
+    /// The catalog that the statement was bound to: if another has come since, the commit is refused and the statement
+    /// bound again.
     fn ddl_catalog(&mut self) -> (Arc<State>, Arc<Catalog>) {
-        let state = self.state_without_waiting();
+        let state = self.bound_state.clone().unwrap_or_else(|| self.state_without_waiting());
         let catalog = self.catalog(&state);
         (state, catalog)
     }

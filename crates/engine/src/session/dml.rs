@@ -40,9 +40,10 @@ impl Session {
         for &table in tables {
             let shape = self.table_shape(table)?;
             let fields = shape.names.iter().zip(&shape.types).map(|(n, t)| Field::new(n.as_str(), t.clone()));
-            let old = self.query_rows(super::query::scan(table, fields.collect()))?;
-            if !old.is_empty() {
-                self.write(&shape, TableOp::Delete { old })?;
+            for old in self.query_batches(super::query::scan(table, fields.collect()))? {
+                if !old.is_empty() {
+                    self.write(&shape, TableOp::Delete { old })?;
+                }
             }
         }
         Ok(Execution::Command { tag: "TRUNCATE TABLE".to_owned() })

@@ -4,7 +4,7 @@ use super::transaction::Scope;
 use super::{ColumnDescription, Execution, STATEMENT_RETRIES_MAX, Session};
 use headwater_catalog::parameters::Parameters;
 use headwater_plan::hir::{HirQuery, HirScalar};
-use headwater_sql::{BindContext, Bound, BoundStatement, Prepare, Returning, Statement, bind};
+use headwater_sql::{BindContext, Bound, BoundStatement, Prepare, Returning, Statement, StatementKind, bind};
 use headwater_types::{DataType, Datum, RelationId, Result, Schema, SqlError, SqlState};
 use std::sync::Arc;
 
@@ -293,6 +293,10 @@ impl Session {
 
     pub(super) fn execute_prepared(&mut self, name: &str, args: Vec<HirScalar>) -> Result<Execution> {
         let prepared = self.prepared_statement(name)?.clone();
+        if prepared.statement.as_ref().is_some_and(|statement| statement.kind() == StatementKind::Execute) {
+            // It might execute itself.
+            return Err(SqlError::unsupported("EXECUTE of a prepared EXECUTE"));
+        }
         let wanted = &prepared.parameter_types;
         if args.len() != wanted.len() {
             return Err(SqlError::new(

@@ -304,7 +304,8 @@ struct ExistingRows {
 
 impl ExistingRows {
     fn find(shape: &TableShape, ops: &[TableOp], state: &State, wanted: &Batch) -> Result<Self> {
-        let NetChange { deleted, inserted } = overlay(shape, ops, state)?;
+        let NetChange { mut deleted, inserted } = overlay(shape, ops, state)?;
+        deleted.sort_unstable();
         let encoder = KeyEncoder::new(&shape.key_types, Equality::Sql);
         let own = encoder.encode(&inserted.project(&shape.key).columns, inserted.rows);
         let own: HashMap<Vec<u8>, u32> =
@@ -326,7 +327,7 @@ impl ExistingRows {
                 if let Some(&place) = own.get(encoded.row(i)) {
                     return Some(place);
                 }
-                let id = stored[i].filter(|id| !deleted.contains(id))?;
+                let id = stored[i].filter(|id| deleted.binary_search(id).is_err())?;
                 ids.push(id);
                 next += 1;
                 Some(next - 1)

@@ -122,6 +122,8 @@ pub struct Session {
     replay: Option<Replay>,
     /// What the transaction had read that has lost its commit to another.
     lost_after: Option<Epoch>,
+    /// The state that the statement under way was bound to.
+    bound_state: Option<Arc<State>>,
     cursors: HashMap<String, Cursor>,
 }
 
@@ -181,6 +183,7 @@ impl Session {
             portals: HashMap::new(),
             replay: None,
             lost_after: None,
+            bound_state: None,
             cursors: HashMap::new(),
         })
     }

@@ -7,6 +7,7 @@ use super::{ColumnDescription, Execution, Session};
 use crate::views::plan_inputs;
 use crate::visible::State;
 use crossbeam_channel::Receiver;
+use headwater_arrange::batch_bytes;
 use headwater_catalog::{Catalog, CatalogFunctions, Parameters, RelationRef, SessionInfo, SystemContext};
 use headwater_compute::Interrupt;
 use headwater_compute::local::{self, SourceInput, SourceProvider};
@@ -22,6 +23,8 @@ use std::sync::Arc;
 
 /// Stored rows that a query reads, beyond which its answer is streamed from a thread of its own.
 const STREAMED_ROWS_MIN: u64 = 50_000;
+/// Rows that an UPDATE, a DELETE or a cursor holds at once, in bytes.
+const STATEMENT_BYTES_MAX: usize = 1 << 30;
 /// Batches that such a thread is ahead of the client.
 const STREAMED_BATCHES_MAX: usize = 4;
 
@@ -36,7 +39,11 @@ pub struct RowStream {
 enum Rows {
     Ready(std::vec::IntoIter<Batch>),
     /// From a thread that waits while the client is slow, and ends when the stream is dropped.
-    Streamed(Receiver<Result<Batch>>),
+    /// `None` is the end.
+    Streamed {
+        batches: Receiver<Result<Option<Batch>>>,
+        ended: bool,
+    },
 }
 
 impl RowStream {
@@ -66,7 +73,12 @@ impl RowStream {
     pub fn next_batch(&mut self) -> Result<Option<Batch>> {
         match &mut self.rows {
             Rows::Ready(batches) => Ok(batches.next()),
-            Rows::Streamed(batches) => batches.recv().ok().transpose(),
+            Rows::Streamed { ended: true, .. } => Ok(None),
+            Rows::Streamed { batches, ended } => {
+                let next = batches.recv().unwrap_or_else(|_| Err(SqlError::internal("the query's thread has ended")));
+                *ended = !matches!(next, Ok(Some(_)));
+                next
+            }
         }
     }
 
@@ -81,12 +93,27 @@ impl RowStream {
         while let Some(batch) = self.next_batch()? {
             batches.push(batch);
         }
-        if batches.is_empty() {
-            let types: Vec<_> = self.columns.iter().map(|column| column.data_type.clone()).collect();
-            return Ok(Batch::empty(&types));
-        }
-        Ok(Batch::concat(&batches))
+        let types: Vec<_> = self.columns.iter().map(|column| column.data_type.clone()).collect();
+        together(batches, &types)
     }
+}
+
+/// Rows as one batch.
+///
+/// # Errors
+///
+/// 54000 if they are more than one statement may hold at once.
+fn together(batches: Vec<Batch>, types: &[DataType]) -> Result<Batch> {
+    if batches.is_empty() {
+        return Ok(Batch::empty(types));
+    }
+    if batches.iter().map(batch_bytes).sum::<usize>() > STATEMENT_BYTES_MAX {
+        let message = format!("the rows of a statement are larger than {STATEMENT_BYTES_MAX} bytes");
+        return Err(
+            SqlError::new(SqlState::ProgramLimitExceeded, message).with_hint("Change the rows in smaller parts.")
+        );
+    }
+    Ok(Batch::concat(&batches))
 }
 
 /// What planning may know of the stored relations.
@@ -130,7 +157,11 @@ impl Session {
         let columns = describe_columns(&query.schema, &query.origins);
         let run = self.plan(&mut query)?;
         let streamed = run.is_large() && !sets_parameters(&mut query);
-        let rows = if streamed { Rows::Streamed(run.stream()?) } else { Rows::Ready(run.batches()?.into_iter()) };
+        let rows = if streamed {
+            Rows::Streamed { batches: run.stream()?, ended: false }
+        } else {
+            Rows::Ready(run.batches()?.into_iter())
+        };
         Ok(RowStream { columns, rows, tag: None })
     }
 
@@ -138,7 +169,12 @@ impl Session {
     pub(super) fn query_rows(&mut self, mut query: HirQuery) -> Result<Batch> {
         let types: Vec<DataType> = query.schema.iter().map(|field| field.data_type.clone()).collect();
         let batches = self.plan(&mut query)?.batches()?;
-        Ok(if batches.is_empty() { Batch::empty(&types) } else { Batch::concat(&batches) })
+        together(batches, &types)
+    }
+
+    /// All rows of a query.
+    pub(super) fn query_batches(&mut self, mut query: HirQuery) -> Result<Vec<Batch>> {
+        self.plan(&mut query)?.batches()
     }
 
     /// Plans a query against the state that it must see, and collects what it reads.
@@ -333,16 +369,14 @@ impl QueryRun {
     }
 
     /// Runs on a thread of its own.
-    fn stream(self) -> Result<Receiver<Result<Batch>>> {
+    fn stream(self) -> Result<Receiver<Result<Option<Batch>>>> {
         let (sender, receiver) = crossbeam_channel::bounded(STREAMED_BATCHES_MAX);
         std::thread::Builder::new()
             .name("query".to_owned())
             .spawn(move || {
-                let result = self.run(&mut |batch| sender.send(Ok(batch)).is_ok());
-                if let Err(error) = result {
-                    // The session may have dropped the stream.
-                    let _ = sender.send(Err(error));
-                }
+                let result = self.run(&mut |batch| sender.send(Ok(Some(batch))).is_ok());
+                // The session may have dropped the stream.
+                let _ = sender.send(result.map(|()| None));
             })
             .map_err(|e| SqlError::new(SqlState::InsufficientResources, format!("cannot start a thread: {e}")))?;
         Ok(receiver)

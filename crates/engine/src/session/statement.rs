@@ -154,6 +154,7 @@ impl Session {
             now_micros: self.now_micros(),
         };
         let bound = bind(statement, &context)?.statement;
+        self.bound_state = Some(state);
         if !matches!(kind, StatementKind::Set | StatementKind::SetTransaction | StatementKind::Show) {
             self.transaction().started = true;
         }
