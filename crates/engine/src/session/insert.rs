@@ -15,6 +15,10 @@ use headwater_sql::{Insert, InsertSource, OnConflict, Returning};
 use headwater_types::{Batch, DataType, Datum, Equality, Field, KeyEncoder, RelationId, Result, SqlError, SqlState};
 use std::collections::HashMap;
 
+/// Operations of a block on one table up to which an INSERT is checked for existing keys at once, which looks at all of
+/// them. COMMIT checks in any case.
+const EARLY_CHECK_OPERATIONS_MAX: usize = 100;
+
 /// What an INSERT does to rows whose key exists, once the table's default is known.
 pub(super) enum Action {
     Overwrite,
@@ -53,7 +57,8 @@ impl Session {
             other => return self.insert_on_conflict(shape, rows, &other),
         };
         self.write(shape, TableOp::Insert { rows: rows.clone(), mode })?;
-        if mode == InsertMode::Unique && self.is_in_block() {
+        let operations = self.transaction().writes(shape.id).len();
+        if mode == InsertMode::Unique && self.is_in_block() && operations <= EARLY_CHECK_OPERATIONS_MAX {
             // Tell now what COMMIT would tell.
             let state = self.state()?;
             overlay(shape, self.transaction().writes(shape.id), &state)?;
