@@ -9,7 +9,6 @@ mod change;
 mod definition;
 mod dependency;
 mod functions;
-pub mod keywords;
 mod object;
 pub mod parameters;
 pub mod roles;

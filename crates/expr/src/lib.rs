@@ -5,6 +5,7 @@ mod aggregate;
 mod context;
 pub mod eval;
 mod functions;
+pub mod keywords;
 #[cfg(test)]
 mod postgres_tests;
 pub mod registry;

@@ -4,8 +4,8 @@
 //! rows and the same errors. Cost: one pass over the text, 12 bytes per value.
 
 use crate::ast::{Ident, Name};
-use crate::keywords;
 use crate::lexer::{Token, TokenKind, next_token};
+use headwater_expr::keywords;
 
 /// What a literal is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -11,7 +11,6 @@ mod ast;
 mod bind;
 mod bound;
 mod fast_insert;
-mod keywords;
 mod lexer;
 mod parse;
 mod statement;

@@ -34,7 +34,7 @@ pub fn evaluate_table_function(
             one_column(types, regex::split(args)?.into_iter().map(|part| Ok(Datum::text(part))))
         }
         TableFunction::PgPartitionAncestors => Ok(Batch::empty(types)),
-        TableFunction::PgGetKeywords => Ok(Batch::from_rows(types, &crate::functions::keywords::rows())),
+        TableFunction::PgGetKeywords => Ok(Batch::from_rows(types, &crate::keywords::rows())),
         TableFunction::PgTimezoneNames => {
             Ok(Batch::from_rows(types, &crate::functions::datetime::zone_rows(context.now_micros)))
         }

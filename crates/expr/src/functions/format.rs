@@ -1,7 +1,7 @@
 //! Quoting, and `format()`.
 
-use super::keywords;
 use super::text::{output_text, text};
+use crate::keywords;
 use crate::registry::{Call, Entry, Kernel, function};
 use headwater_types::{ArrayDatum, DataType, Datum, Result, SqlError, SqlState};
 use std::sync::Arc;

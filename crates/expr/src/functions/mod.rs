@@ -7,7 +7,6 @@ pub(crate) mod datetime;
 mod digest;
 mod format;
 mod json;
-pub(crate) mod keywords;
 mod like;
 mod math;
 pub(crate) mod regex;

@@ -3,8 +3,8 @@
 use super::call::call;
 use super::{DEPTH_MAX, Parser, too_deep};
 use crate::ast::{Expr, ExprKind, IsTest, Name, OrderItem, Pos, QuantifiedRight, TypeName, ValueFunction};
-use crate::keywords;
 use crate::lexer::TokenKind;
+use headwater_expr::keywords;
 use headwater_types::{Result, SqlState};
 use std::sync::Arc;
 

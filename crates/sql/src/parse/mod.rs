@@ -15,8 +15,8 @@ mod types;
 mod utility;
 
 use crate::ast::{Ident, Name, Pos, Statement};
-use crate::keywords;
 use crate::lexer::{LexError, Token, TokenKind, unescape};
+use headwater_expr::keywords;
 use headwater_types::{Result, SqlError, SqlState};
 use std::sync::Arc;
 

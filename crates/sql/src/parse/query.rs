@@ -5,8 +5,8 @@ use crate::ast::{
     Alias, Cte, Distinct, Expr, ExprKind, FromItem, Ident, JoinCondition, JoinKind, Query, QueryBody, Select,
     SelectItem, SetOperator, With,
 };
-use crate::keywords;
 use crate::lexer::TokenKind;
+use headwater_expr::keywords;
 use headwater_types::{Result, SqlState};
 
 const QUERY_STARTS: [&str; 4] = ["select", "values", "with", "table"];

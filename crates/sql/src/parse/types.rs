@@ -37,7 +37,7 @@ impl Parser<'_> {
             }
         }
         // A type's name may be any word but a reserved one or a column's.
-        let first = self.ident_if(crate::keywords::is_function_name)?;
+        let first = self.ident_if(headwater_expr::keywords::is_function_name)?;
         let mut parts = vec![first];
         while self.take(TokenKind::Dot) {
             parts.push(self.label()?);

@@ -267,7 +267,7 @@ impl Parser<'_> {
 
     /// A setting's name, in lower case; custom ones have a point.
     fn setting_name(&mut self) -> Result<String> {
-        let mut name = self.ident_if(crate::keywords::is_column_name)?.name;
+        let mut name = self.ident_if(headwater_expr::keywords::is_column_name)?.name;
         while self.take(TokenKind::Dot) {
             name = format!("{name}.{}", self.label()?.name);
         }

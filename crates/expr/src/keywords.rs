@@ -1,6 +1,8 @@
-//! SQL's key words, as `pg_get_keywords()` lists them and `quote_ident` must know them.
+//! SQL's keywords: the one list, for the parser, for quoting identifiers, and for `pg_get_keywords()`.
 //!
-//! `keywords.tsv` is PostgreSQL 15's list: word, category (U, C, T, R), whether it may be a bare label.
+//! `keywords.tsv` is PostgreSQL 15's list (`kwlist.h`): word; category (U unreserved, C may name a column or a table but
+//! no function or type, T may name a function or type but no column or table, R reserved); whether it may label a column
+//! without AS. Words are given in lower case.
 
 use headwater_types::Datum;
 use std::collections::HashMap;
@@ -21,9 +23,28 @@ fn lines() -> impl Iterator<Item = (&'static str, Keyword)> {
     })
 }
 
-/// Whether an identifier of this (lower-case) spelling must be quoted.
-pub(crate) fn needs_quotes(word: &str) -> bool {
+/// Whether the word must be quoted to be an identifier everywhere.
+#[must_use]
+pub fn needs_quotes(word: &str) -> bool {
     KEYWORDS.get(word).is_some_and(|keyword| keyword.category != "U")
+}
+
+/// Whether the word may name a column, a table or their alias without quotes.
+#[must_use]
+pub fn is_column_name(word: &str) -> bool {
+    KEYWORDS.get(word).is_none_or(|keyword| matches!(keyword.category, "U" | "C"))
+}
+
+/// Whether the word may name a function or a type without quotes.
+#[must_use]
+pub fn is_function_name(word: &str) -> bool {
+    KEYWORDS.get(word).is_none_or(|keyword| matches!(keyword.category, "U" | "T"))
+}
+
+/// Whether the word may label a column of a select list without AS.
+#[must_use]
+pub fn is_bare_label(word: &str) -> bool {
+    KEYWORDS.get(word).is_none_or(|keyword| keyword.bare_label)
 }
 
 /// The rows of `pg_get_keywords()`.
