@@ -332,7 +332,7 @@ impl Session {
             return Ok(Execution::Empty);
         }
         if statement.kind().is_transaction_control() {
-            return self.transaction_control(statement, scope);
+            return self.transaction_control(statement);
         }
         let mut attempt = 0;
         loop {

@@ -7,7 +7,7 @@ use headwater_types::{DataType, Datum, Result, SqlError, SqlState};
 
 impl Session {
     /// BEGIN, COMMIT, ROLLBACK and savepoints.
-    pub(super) fn transaction_control(&mut self, statement: &Statement, scope: Scope) -> Result<Execution> {
+    pub(super) fn transaction_control(&mut self, statement: &Statement) -> Result<Execution> {
         let bound = self.bind_utility(statement)?;
         let mut tag = statement.kind().tag().to_owned();
         match bound {
@@ -36,7 +36,6 @@ impl Session {
             }
             _ => return Err(SqlError::internal("a transaction statement is bound to something else")),
         }
-        let _ = scope;
         Ok(Execution::Command { tag })
     }
 
