@@ -2,14 +2,20 @@
 //!
 //! `fill` gives everything in one step. `replace` is a step that retracts some events and inserts as many new ones, with
 //! [`EVENTS`] there, so that the size stays while it is measured.
+//!
+//! `campaign` and `channel` are the two reduces to which the planner brings the tutorial's views, below their joins:
+//! filled with a million events in pieces of 64 Ki rows, as a load gives them, and a step of one event after that; event
+//! times in order or random over 24 hours. `window` is what the source does to an event for both.
 
 use criterion::{BatchSize, BenchmarkId, Criterion, Throughput};
 use headwater_arrange::KeyedRelation;
 use headwater_dataflow::spec::{JoinKind, JoinPlan, Mfp, ReducePlan, SideState};
-use headwater_dataflow::{Delta, Join, Reduce, SideInput, SideRelation, SourceDelta, StepContext};
-use headwater_expr::registry::resolve_operator;
-use headwater_expr::{Aggregate, AggregateFunction, Column, EvalContext, Expr, Scalar};
-use headwater_types::{Batch, DataType, Datum, Numeric, SessionSettings};
+use headwater_dataflow::{
+    Delta, Join, MapFilterProject, Reduce, SideInput, SideRelation, SourceDelta, StepContext,
+};
+use headwater_expr::registry::{resolve_function, resolve_operator};
+use headwater_expr::{Aggregate, AggregateFunction, Cast, CastContext, Column, EvalContext, Expr, Scalar};
+use headwater_types::{Batch, DataType, Datum, DeltaBatch, Interval, Numeric, SessionSettings};
 use std::collections::VecDeque;
 use std::hint::black_box;
 use std::sync::LazyLock;
@@ -215,9 +221,156 @@ fn replace(criterion: &mut Criterion) {
     group.finish();
 }
 
+/// What the views read of an event: time, campaign, channel, source, medium, user, kind, amount.
+fn read_types() -> Vec<DataType> {
+    let text = || DataType::Varchar(None);
+    let amount = DataType::Numeric(None);
+    vec![DataType::Timestamptz, text(), text(), text(), text(), DataType::Int4, text(), amount]
+}
+
+/// The million, in pieces; event times over 24 hours, in order or random.
+fn pieces(in_order: bool) -> Vec<DeltaBatch> {
+    const LOADED: u64 = 1 << 20;
+    const PIECE_ROWS: u64 = 1 << 16;
+    let mut state = 7_u64;
+    let mut below = |limit: u64| {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 33) % limit
+    };
+    let micros = 24 * HOUR_MICROS;
+    let made = (0..LOADED).map(|number| {
+        let time = if in_order {
+            i64::try_from(number).expect("small") * (micros / i64::try_from(LOADED).expect("small"))
+        } else {
+            i64::try_from(below(24 * 3600)).expect("small") * 1_000_000
+        };
+        let kind = ["impression", "click", "conversion"][[0, 0, 0, 0, 0, 0, 1, 1, 1, 2][usize::try_from(below(10)).expect("small")]];
+        let cents = if kind == "conversion" { below(50_000) } else { 0 };
+        let amount = if cents == 0 { "0".to_owned() } else { format!("{}.{:02}", cents / 100, cents % 100) };
+        vec![
+            Datum::Timestamp(time),
+            Datum::text(format!("camp_{}", below(100))),
+            Datum::text(["email", "social", "search", "display"][usize::try_from(below(4)).expect("small")]),
+            Datum::text(["google", "facebook", "newsletter", "bing", "direct"][usize::try_from(below(5)).expect("small")]),
+            Datum::text(["cpc", "organic", "email", "social"][usize::try_from(below(4)).expect("small")]),
+            Datum::Int4(i32::try_from(below(10_000)).expect("small")),
+            Datum::text(kind),
+            Datum::Numeric(Numeric::parse(&amount).expect("a numeric")),
+        ]
+    });
+    let rows: Vec<Vec<Datum>> = made.collect();
+    let piece = |rows: &[Vec<Datum>]| DeltaBatch::insertions(Batch::from_rows(&read_types(), rows));
+    rows.chunks(usize::try_from(PIECE_ROWS).expect("small")).map(piece).collect()
+}
+
+fn read_column(index: usize) -> Scalar {
+    Scalar::column(index, read_types()[index].clone())
+}
+
+/// `CASE WHEN kind = … THEN … ELSE … END`
+fn when(kind: &str, then: Scalar, otherwise: Scalar) -> Scalar {
+    let equal = resolve_operator("=", Some(DataType::Text), DataType::Text).expect("texts have an equality");
+    let to_text = Cast { to: DataType::Text, context: CastContext::Implicit };
+    let args = vec![
+        Expr::Cast(Box::new(read_column(6)), to_text),
+        Scalar::literal(Datum::text(kind), DataType::Text),
+    ];
+    let condition = Expr::Call { function: equal.function, args, data_type: equal.data_type };
+    Expr::Case { branches: vec![(condition, then)], otherwise: Box::new(otherwise) }
+}
+
+fn count_of(kind: &str) -> Aggregate<Column> {
+    let one = Scalar::literal(Datum::Int4(1), DataType::Int4);
+    let args = vec![when(kind, one, Scalar::literal(Datum::Null, DataType::Int4))];
+    let function = AggregateFunction::Count;
+    Aggregate { function, args, distinct: false, filter: None, order_by: vec![], data_type: DataType::Int8 }
+}
+
+fn revenue() -> Aggregate<Column> {
+    let zero = Numeric::parse("0").expect("a numeric");
+    let zero = Scalar::literal(Datum::Numeric(zero), DataType::Numeric(None));
+    let args = vec![when("conversion", read_column(7), zero)];
+    let (function, data_type) = (AggregateFunction::Sum, DataType::Numeric(None));
+    Aggregate { function, args, distinct: false, filter: None, order_by: vec![], data_type }
+}
+
+/// By window and campaign.
+fn by_campaign() -> ReducePlan {
+    let aggregates = vec![count_of("impression"), count_of("click"), count_of("conversion"), revenue()];
+    ReducePlan { key: vec![0, 1], aggregates, mfp: Mfp::identity(6) }
+}
+
+/// By window, channel, source and medium.
+fn by_channel() -> ReducePlan {
+    let users = Aggregate {
+        function: AggregateFunction::Count,
+        args: vec![read_column(5)],
+        distinct: true,
+        filter: None,
+        order_by: vec![],
+        data_type: DataType::Int8,
+    };
+    let aggregates = vec![users, count_of("conversion"), revenue()];
+    ReducePlan { key: vec![0, 2, 3, 4], aggregates, mfp: Mfp::identity(7) }
+}
+
+/// The window's start in the place of the time.
+fn window() -> MapFilterProject {
+    let hour = Interval { months: 0, days: 0, micros: HOUR_MICROS };
+    let args = vec![read_column(0), Scalar::literal(Datum::Interval(hour), DataType::Interval)];
+    let start = resolve_function("tumble_start", &[DataType::Timestamptz, DataType::Interval]).expect("a function");
+    let start = Expr::Call { function: start.function, args, data_type: start.data_type };
+    let projection = vec![8, 1, 2, 3, 4, 5, 6, 7];
+    MapFilterProject::new(&Mfp { input_arity: 8, expressions: vec![start], predicates: vec![], projection })
+}
+
+fn reduces(criterion: &mut Criterion) {
+    for in_order in [false, true] {
+        let times = if in_order { "in order" } else { "random" };
+        let events = pieces(in_order);
+        let rows: usize = events.iter().map(|piece| piece.rows.rows).sum();
+        let mut group = criterion.benchmark_group("window");
+        group.sample_size(10).throughput(Throughput::Elements(rows.try_into().expect("usize fits u64")));
+        let window_of = |piece: &DeltaBatch| {
+            window().step(Delta::of(piece.clone()), &context()).expect("nothing fails").batches.remove(0)
+        };
+        group.bench_function(times, |bencher| bencher.iter(|| events.iter().map(window_of).collect::<Vec<_>>()));
+        group.finish();
+        let events: Vec<DeltaBatch> = events.iter().map(window_of).collect();
+        for (name, plan) in [("campaign", by_campaign()), ("channel", by_channel())] {
+            let filled = || {
+                let mut reduce = Reduce::new(&plan, &read_types());
+                for piece in &events {
+                    black_box(reduce.step(Delta::of(piece.clone()), &context()).expect("nothing fails"));
+                }
+                reduce
+            };
+            let mut group = criterion.benchmark_group(name);
+            group.sample_size(10).throughput(Throughput::Elements(rows.try_into().expect("usize fits u64")));
+            group.bench_function(BenchmarkId::new("fill", times), |bencher| bencher.iter_with_large_drop(filled));
+            let mut reduce = filled();
+            let mut next = 0;
+            group.throughput(Throughput::Elements(1));
+            group.bench_function(BenchmarkId::new("one event", times), |bencher| {
+                bencher.iter_batched(
+                    || {
+                        next = (next + 7919) % rows;
+                        let piece = &events[next >> 16];
+                        Delta::of(piece.take(&[u32::try_from(next & 0xffff).expect("16 bits")]))
+                    },
+                    |event| black_box(reduce.step(event, &context()).expect("nothing fails")),
+                    BatchSize::PerIteration,
+                );
+            });
+            group.finish();
+        }
+    }
+}
+
 fn main() {
     let mut criterion = Criterion::default().configure_from_args();
     fill(&mut criterion);
     replace(&mut criterion);
+    reduces(&mut criterion);
     criterion.final_summary();
 }
