@@ -10,11 +10,13 @@
 //! result without ORDER BY, nothing is read ahead: a reader that stops, or a LIMIT, stops the scan.
 
 mod lookup;
+mod profile;
 mod source;
 mod stream;
 #[cfg(test)]
 mod tests;
 
+pub use profile::{NodeProfile, Profile};
 pub use source::{SourceInput, SourceProvider};
 
 use crate::Interrupt;
@@ -67,9 +69,36 @@ pub fn execute<'a>(
     eval: EvalContext<'a>,
     interrupt: &Interrupt,
 ) -> Result<QueryResult<'a>> {
+    begin(plan, finishing, sources, eval, interrupt, None)
+}
+
+/// As [`execute`], and notes in `profile` what the plan's nodes do.
+///
+/// # Errors
+///
+/// As there.
+pub fn execute_profiled<'a>(
+    plan: &Plan,
+    finishing: &Finishing,
+    sources: &dyn SourceProvider,
+    eval: EvalContext<'a>,
+    interrupt: &Interrupt,
+    profile: &Profile,
+) -> Result<QueryResult<'a>> {
+    begin(plan, finishing, sources, eval, interrupt, Some(profile))
+}
+
+fn begin<'a>(
+    plan: &Plan,
+    finishing: &Finishing,
+    sources: &dyn SourceProvider,
+    eval: EvalContext<'a>,
+    interrupt: &Interrupt,
+    profile: Option<&Profile>,
+) -> Result<QueryResult<'a>> {
     interrupt.check()?;
     let types = plan.nodes[plan.root].types.clone();
-    let (stream, signed) = streams(plan, sources, eval, interrupt)?;
+    let (stream, signed) = streams(plan, sources, eval, interrupt, profile)?;
     let rows = if finishing.order_by.is_empty() && !signed {
         Rows::Streaming { stream, ready: None, finishing: finishing.clone(), types }
     } else {

@@ -9,6 +9,7 @@
 
 use crate::Interrupt;
 use crate::local::lookup::wanted_key;
+use crate::local::profile::Profile;
 use crate::local::source::{Overlay, SourceInput, SourceProvider};
 use crate::node::{NodeOperator, Place};
 use headwater_arrange::RelationSnapshot;
@@ -44,6 +45,7 @@ struct Builder<'p, 'a> {
     sources: &'p dyn SourceProvider,
     eval: EvalContext<'a>,
     interrupt: &'p Interrupt,
+    profile: Option<&'p Profile>,
     inputs: HashMap<RelationId, SourceInput>,
     outputs: Vec<Output<'a>>,
 }
@@ -54,6 +56,7 @@ pub(super) fn streams<'a>(
     sources: &dyn SourceProvider,
     eval: EvalContext<'a>,
     interrupt: &Interrupt,
+    profile: Option<&Profile>,
 ) -> Result<Signed<'a>> {
     let mut readers = vec![0_usize; plan.nodes.len()];
     readers[plan.root] = 1;
@@ -67,15 +70,16 @@ pub(super) fn streams<'a>(
         sources,
         eval,
         interrupt,
+        profile,
         inputs: HashMap::new(),
         outputs: Vec::with_capacity(plan.nodes.len()),
     };
     for (id, &readers) in readers.iter().enumerate() {
         let output = match readers {
             0 => Output::Once(None),
-            1 => Output::Once(Some(builder.node(id)?)),
+            1 => Output::Once(Some(builder.measured_node(id)?)),
             _ => {
-                let (stream, signed) = builder.node(id)?;
+                let (stream, signed) = builder.measured_node(id)?;
                 let mut kept = vec![];
                 for delta in stream {
                     interrupt.check()?;
@@ -98,6 +102,12 @@ impl<'a> Builder<'_, 'a> {
                 (Box::new((0..kept.len()).map(move |place| Ok(kept[place].clone()))), *signed)
             }
         }
+    }
+
+    fn measured_node(&mut self, id: NodeId) -> Result<Signed<'a>> {
+        let Some(profile) = self.profile else { return self.node(id) };
+        let (stream, signed) = profile.preparing(id, || self.node(id))?;
+        Ok((profile.measured(id, stream), signed))
     }
 
     fn node(&mut self, id: NodeId) -> Result<Signed<'a>> {
