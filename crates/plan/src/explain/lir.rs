@@ -13,6 +13,17 @@ const NAME_CHARS_MAX: usize = 60;
 /// The plan as text, with a one-shot query's finishing.
 #[must_use]
 pub fn explain_plan(plan: &Plan, finishing: Option<&Finishing>, info: &dyn PlanInfo) -> String {
+    explain_plan_with(plan, finishing, info, &|_| None)
+}
+
+/// The plan as text, and behind each operator what `note` says of it.
+#[must_use]
+pub fn explain_plan_with(
+    plan: &Plan,
+    finishing: Option<&Finishing>,
+    info: &dyn PlanInfo,
+    note: &dyn Fn(NodeId) -> Option<String>,
+) -> String {
     let mut uses = vec![0usize; plan.nodes.len()];
     for node in &plan.nodes {
         node.inputs.iter().for_each(|&input| uses[input] += 1);
@@ -20,6 +31,7 @@ pub fn explain_plan(plan: &Plan, finishing: Option<&Finishing>, info: &dyn PlanI
     let mut explain = Explain {
         plan,
         info,
+        note,
         uses,
         shown: vec![false; plan.nodes.len()],
         lines: Lines::new(),
@@ -62,6 +74,7 @@ fn finish(finishing: &Finishing, names: &[String]) -> Option<String> {
 struct Explain<'a> {
     plan: &'a Plan,
     info: &'a dyn PlanInfo,
+    note: &'a dyn Fn(NodeId) -> Option<String>,
     uses: Vec<usize>,
     shown: Vec<bool>,
     lines: Lines,
@@ -187,7 +200,10 @@ impl Explain<'_> {
         let mut aggregates: Vec<String> = Vec::new();
         let line = match &node.operator {
             Operator::Constant(rows) => format!("Constant  ({} rows)", rows.len()),
-            Operator::Source { relation, .. } => format!("Source {}", self.info.name(*relation)),
+            Operator::Source { relation, .. } => {
+                details.extend(self.info.shared_details(*relation));
+                format!("Source {}", self.info.name(*relation))
+            }
             Operator::Mfp(_) => "Map/Filter".to_owned(),
             Operator::Join(join) => {
                 let right = self.output(node.inputs[1]);
@@ -250,6 +266,10 @@ impl Explain<'_> {
             }
         };
         let line = if shared { format!("{line}  [node {id}]") } else { line };
+        let line = match (self.note)(id) {
+            Some(note) => format!("{line}  ({note})"),
+            None => line,
+        };
         for (label, text) in self.columns[id].defined.iter().filter(|(label, _)| !aggregates.contains(label)) {
             details.push(format!("{label} = {text}"));
         }
