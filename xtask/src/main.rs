@@ -1,4 +1,4 @@
-//! The project's own tasks: `cargo xtask test`, `cargo xtask layering`, `cargo xtask bench tutorial`.
+//! The project's own tasks: `cargo xtask test`, `cargo xtask layering`, `cargo xtask bench <what>`.
 
 mod bench;
 mod layering;
@@ -12,9 +12,9 @@ use std::process::ExitCode;
 const USAGE: &str = "\
 usage: cargo xtask <task>
 
-  test                          run every test: Rust, SQL logic, Python clients, psql
-  layering                      check the crates' arrows and the house rules a machine can check
-  bench tutorial [--events N]   load the tutorial by COPY and INSERT, and print what it costs (1000000)";
+  test           run every test: Rust, SQL logic, Python clients, psql
+  layering       check the crates' arrows and the house rules a machine can check
+  bench <what>   measure a whole run over the wire; `bench --help` lists them";
 
 /// Why a task failed.
 #[derive(Debug, thiserror::Error)]
@@ -49,10 +49,7 @@ pub enum TaskError {
     /// Rules of the project that its source breaks.
     #[error("{}", .0.join("\n"))]
     Rules(Vec<String>),
-    /// A statement of a benchmark.
-    #[error("the server: {0}")]
-    Client(#[from] tokio_postgres::Error),
-    /// The server did not answer as it should.
+    /// A server did not answer as it should.
     #[error("{0}")]
     Answer(String),
 }
@@ -76,8 +73,7 @@ fn run(arguments: &[&str]) -> Result<(), TaskError> {
             println!("The crates' arrows and the house rules hold.");
             Ok(())
         }
-        ["bench", "tutorial"] => bench::tutorial(bench::EVENTS_DEFAULT),
-        ["bench", "tutorial", "--events", events] => bench::tutorial(events.parse().map_err(|_| TaskError::Usage)?),
+        ["bench", arguments @ ..] => bench::run(arguments),
         _ => Err(TaskError::Usage),
     }
 }

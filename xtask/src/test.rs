@@ -93,7 +93,7 @@ fn postgres_bin(root: &Path, python: &Path) -> Result<PathBuf, TaskError> {
 }
 
 /// Debian keeps the server's programs off the path.
-fn installed_postgres() -> Option<PathBuf> {
+pub fn installed_postgres() -> Option<PathBuf> {
     let on_path = output(Command::new("pg_config").arg("--bindir")).map(PathBuf::from);
     let versions = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
     let mut debian: Vec<PathBuf> = versions.map(|entry| entry.path().join("bin")).collect();

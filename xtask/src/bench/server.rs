@@ -1,43 +1,52 @@
-//! A release server on a port and a directory of its own, and what it uses.
+//! A server on a port and a directory of its own, and what it uses.
 
+use super::usage::{Usage, usage};
+use super::wire::{Address, Client};
 use crate::TaskError;
-use crate::process::{output, read, run};
+use crate::process::run;
 use crate::test::target;
 use std::io::{BufRead, BufReader};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
 use tempfile::TempDir;
-use tokio_postgres::{Client, NoTls};
 
 /// A running server; it and its data end with this value.
 pub struct Server {
     process: Child,
-    port: u16,
-    data: TempDir,
+    address: Address,
+    _data: TempDir,
 }
 
-/// What a server has used since its start.
-pub struct Usage {
-    /// User and system time.
-    pub cpu: Duration,
-    /// The largest resident set.
-    pub peak_bytes: f64,
+/// The release binary, built now.
+///
+/// # Errors
+///
+/// It does not build.
+pub fn build(root: &Path) -> Result<PathBuf, TaskError> {
+    run(Command::new("cargo").current_dir(root).args(["build", "--release", "--package", "headwater"]))?;
+    Ok(target(root).join("release").join("headwater"))
+}
+
+/// An empty directory on the disk that cargo builds on: the system's temporary one may be memory.
+///
+/// # Errors
+///
+/// The disk cannot be written.
+pub fn directory(root: &Path) -> Result<TempDir, TaskError> {
+    let failed = |source| TaskError::Io { what: "a directory for the data".into(), source };
+    tempfile::Builder::new().prefix("bench-").tempdir_in(target(root)).map_err(failed)
 }
 
 impl Server {
-    /// Builds and starts one.
+    /// Starts one on an empty directory.
     ///
     /// # Errors
     ///
-    /// It does not build or start.
-    pub fn start(root: &Path) -> Result<Self, TaskError> {
-        run(Command::new("cargo").current_dir(root).args(["build", "--release", "--package", "headwater"]))?;
-        let failed = |source| TaskError::Io { what: "a directory for the data".into(), source };
-        let data = tempfile::Builder::new().prefix("bench-").tempdir_in(target(root)).map_err(failed)?;
-        let binary = target(root).join("release").join("headwater");
-        let mut process = Command::new(&binary)
-            .args(["serve", "--listen", "127.0.0.1:0", "--data-dir"])
+    /// It does not start.
+    pub fn start(root: &Path, binary: &Path, port: u16, workers: usize) -> Result<Self, TaskError> {
+        let data = directory(root)?;
+        let mut process = Command::new(binary)
+            .args(["serve", "--listen", &format!("127.0.0.1:{port}"), "--workers", &workers.to_string(), "--data-dir"])
             .arg(data.path())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -47,16 +56,17 @@ impl Server {
         let port = BufReader::new(banner).lines().map_while(Result::ok).find_map(|line| {
             line.trim().strip_prefix("listening").and_then(|address| address.rsplit(':').next()?.parse().ok())
         });
-        let server = Self { process, port: port.unwrap_or(0), data };
+        let address = Address { port: port.unwrap_or(0), user: "root", database: "dev" };
+        let server = Self { process, address, _data: data };
         match port {
             Some(_) => Ok(server),
             None => Err(TaskError::Answer("the server did not say where it listens".into())),
         }
     }
 
-    /// Where its data is.
-    pub fn data_dir(&self) -> &Path {
-        self.data.path()
+    /// Where it listens.
+    pub fn address(&self) -> &Address {
+        &self.address
     }
 
     /// A connection.
@@ -64,26 +74,17 @@ impl Server {
     /// # Errors
     ///
     /// It is refused.
-    pub async fn connect(&self) -> Result<Client, TaskError> {
-        let parameters = format!("host=127.0.0.1 port={} user=root dbname=dev", self.port);
-        let (client, connection) = tokio_postgres::connect(&parameters, NoTls).await?;
-        // The connection's error is also that of the statement which waits for it.
-        tokio::spawn(connection);
-        Ok(client)
+    pub fn connect(&self) -> Result<Client, TaskError> {
+        Client::connect(&self.address)
     }
 
-    /// What it has used, from `/proc`.
+    /// What it has used.
     ///
     /// # Errors
     ///
     /// There is no `/proc`, or no such process.
     pub fn usage(&self) -> Result<Usage, TaskError> {
-        let process = Path::new("/proc").join(self.process.id().to_string());
-        let ticks =
-            output(Command::new("getconf").arg("CLK_TCK")).and_then(|ticks| ticks.parse().ok()).unwrap_or(100.0);
-        let stat = read(&process.join("stat"))?;
-        let status = read(&process.join("status"))?;
-        parse_usage(&stat, &status, ticks).ok_or_else(|| TaskError::Answer("/proc is not as expected".into()))
+        usage(self.process.id())
     }
 }
 
@@ -92,29 +93,5 @@ impl Drop for Server {
         // Nothing of it is needed any more, so it need not end in good order.
         let _ = self.process.kill();
         let _ = self.process.wait();
-    }
-}
-
-/// From proc(5): fields 14 and 15 of `stat` are user and system time in ticks; `VmHWM` is the peak in kB.
-fn parse_usage(stat: &str, status: &str, ticks_per_second: f64) -> Option<Usage> {
-    let after_name = stat.rsplit_once(") ")?.1;
-    let mut fields = after_name.split(' ').skip(11);
-    let ticks: f64 = fields.next()?.parse::<f64>().ok()? + fields.next()?.parse::<f64>().ok()?;
-    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
-    let kilobytes: f64 = peak.trim().strip_suffix(" kB")?.parse().ok()?;
-    Some(Usage { cpu: Duration::from_secs_f64(ticks / ticks_per_second), peak_bytes: kilobytes * 1024.0 })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn usage_is_read_from_proc() {
-        let stat = "7 (a (b) c) S 1 7 7 0 -1 4 1 0 0 0 250 50 0 0 20 0";
-        let usage = parse_usage(stat, "VmPeak:\t9 kB\nVmHWM:\t    2048 kB\n", 100.0).expect("well-formed");
-        assert_eq!(usage.cpu, Duration::from_secs(3));
-        assert!((usage.peak_bytes - 2_097_152.0).abs() < 1.0);
-        assert!(parse_usage("", "", 100.0).is_none());
     }
 }
