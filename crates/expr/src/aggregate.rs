@@ -27,6 +27,9 @@ pub enum AggregateFunction {
     ArrayAgg,
     /// `string_agg(x, separator ORDER BY …)`
     StringAgg,
+    /// The state of `sum(x)` and `avg(x)` before rounding, bytea: a [`headwater_types::SumState`] of integers or
+    /// numerics, NULL of no value. Made by rewrites only; `sum_of_state` and its kin read it.
+    SumState,
 }
 
 /// One aggregate call over the rows of a group.

@@ -384,11 +384,33 @@ impl Properties {
             dependencies: self.dependencies.clone(),
             ..Self::default()
         };
+        // A row of NULLs may contradict what holds among real rows, unless those are told apart: by columns that are
+        // never NULL, or not in a match.
+        let mut told_apart = right.not_null.clone();
+        on.iter().map(null_rejected).for_each(|columns| {
+            told_apart.union_with(&columns.slice(l..l + r));
+        });
         for (determinant, determined) in &right.dependencies {
-            // A row of NULLs may contradict what holds among real rows, unless those are told apart.
-            if determinant.intersects(&right.not_null) {
+            if determinant.intersects(&told_apart) {
                 known.depends(determinant.shifted(l), determined.shifted(l));
             }
+        }
+        // Whether a left row has a match depends on the columns that the conditions use; and so does what is determined
+        // by these in a match, and is NULL otherwise.
+        let mut identical = true;
+        let mut used = ColumnSet::new();
+        for condition in on {
+            identical &= condition.volatility() != Volatility::Volatile;
+            condition.for_each_leaf(&mut |column| {
+                if column.index < l {
+                    identical &= equal_is_identical(&column.data_type);
+                    used.insert(column.index);
+                }
+            });
+        }
+        if identical {
+            let determined = inner.closure(used.clone()).slice(l..l + r).shifted(l);
+            known.depends(used, determined);
         }
         for a in &self.keys {
             known.depends(a.clone(), ColumnSet::range(0..l));
@@ -396,7 +418,7 @@ impl Properties {
                 known.keys.push(a.clone());
                 continue;
             }
-            for b in right.keys.iter().filter(|b| b.intersects(&right.not_null)) {
+            for b in right.keys.iter().filter(|b| b.intersects(&told_apart)) {
                 let mut key = a.clone();
                 key.union_with(&b.shifted(l));
                 known.keys.push(key);
@@ -408,7 +430,7 @@ impl Properties {
         if one_left {
             known.weak_keys.extend(right.keys.iter().filter(|k| !k.is_empty()).map(|k| k.shifted(l)));
         }
-        for b in right.keys.iter().filter(|b| b.intersects(&right.not_null)) {
+        for b in right.keys.iter().filter(|b| b.intersects(&told_apart)) {
             known.depends(b.shifted(l), ColumnSet::range(l..l + r));
         }
         known.minimized()
@@ -436,6 +458,21 @@ mod tests {
         let left = get(1).join(get(2), JoinKind::Left, vec![equal(column(&get(1), 2), shifted(get(2), 0, 4))]);
         assert_eq!(keys(&known(&left)), [vec![0]]);
         assert!(!known(&left).not_null.contains(4));
+    }
+
+    #[test]
+    fn a_left_joins_conditions_determine_what_they_equate() {
+        // events ⟕ variants grouped by campaign_id and variant_name: a match has the event's campaign, else there is none.
+        let variants = get(3).aggregate(vec![1, 2], vec![]);
+        let events = get(1).aggregate(vec![2, 3], vec![]);
+        let on = vec![equal(column(&events, 0), shifted(variants.clone(), 0, 2))];
+        let left = known(&events.clone().join(variants.clone(), JoinKind::Left, on.clone()));
+        assert_eq!(keys(&left), [vec![0, 1, 3]]);
+        // A condition on another column of the left side decides too whether there is a match.
+        let more = equal(column(&events, 1), shifted(variants.clone(), 1, 2));
+        let left = known(&events.join(variants, JoinKind::Left, [on, vec![more]].concat()));
+        assert!(left.has_key_within(&[0, 1].into_iter().collect()));
+        assert!(!left.has_key_within(&[0].into_iter().collect()));
     }
 
     #[test]

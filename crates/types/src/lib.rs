@@ -23,6 +23,7 @@ mod numeric_math;
 mod order;
 mod pg;
 mod settings;
+mod sum_state;
 #[cfg(test)]
 mod testing;
 mod text;
@@ -42,5 +43,6 @@ pub use numeric::{NUMERIC_BYTES, Numeric};
 pub use numeric_math::NUMERIC_SCALE_MAX;
 pub use order::{ColumnOrder, RowOrder, float_cmp, sort_indices};
 pub use settings::{SessionSettings, TimeZone};
+pub use sum_state::SumState;
 pub use text::{TextContext, datum_to_text, format_text, parse_text};
 pub use typmod::apply_typmod;

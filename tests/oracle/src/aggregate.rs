@@ -82,6 +82,7 @@ impl Interpreter<'_> {
                 Ok(Datum::Text(text.into()))
             }
             AggregateFunction::CountStar | AggregateFunction::Count => Err(SqlError::internal("counted above")),
+            AggregateFunction::SumState => Err(SqlError::internal("only rewrites make states")),
         }
     }
 

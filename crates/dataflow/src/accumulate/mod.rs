@@ -324,15 +324,15 @@ fn accumulator_for(
     let average = call.function == F::Avg;
     match call.function {
         F::CountStar | F::Count => Accumulator::Count(Counts::default()),
-        F::Sum | F::Avg => match arg_types[0] {
+        F::Sum | F::Avg | F::SumState => match arg_types[0] {
             DataType::Int2 | DataType::Int4 | DataType::Int8 => {
-                Accumulator::Integers(IntegerSums::new(arg(), average, &call.data_type))
+                Accumulator::Integers(IntegerSums::new(arg(), call.function, &call.data_type))
             }
             DataType::Float4 | DataType::Float8 => {
                 Accumulator::Floats(FloatSums::new(arg() == DataType::Float4, average, &call.data_type))
             }
             DataType::Interval => Accumulator::Intervals(IntervalSums::new(average)),
-            _ => Accumulator::Numerics(NumericSums::new(average)),
+            _ => Accumulator::Numerics(NumericSums::new(call.function)),
         },
         F::Min => Accumulator::Extremes(Extremes::new(arg(), false)),
         F::Max => Accumulator::Extremes(Extremes::new(arg(), true)),

@@ -13,14 +13,15 @@ use super::{Input, numerics};
 use crate::order_key::{SCALE_MAX, scaled};
 use arrow_buffer::i256;
 use hashbrown::HashMap;
-use headwater_types::{Datum, Numeric, Result, SqlError, SqlState};
+use headwater_expr::AggregateFunction;
+use headwater_types::{Datum, Numeric, Result, SumState};
 use rust_decimal::Decimal;
 use smallvec::SmallVec;
 
-/// sum and avg of numerics.
+/// sum and avg of numerics, and their state.
 #[derive(Debug)]
 pub(super) struct NumericSums {
-    average: bool,
+    function: AggregateFunction,
     sums: Vec<i256>,
     counts: Vec<i64>,
     /// (scale, live values), of the scales that occur.
@@ -30,10 +31,10 @@ pub(super) struct NumericSums {
 }
 
 impl NumericSums {
-    pub(super) fn new(average: bool) -> Self {
+    pub(super) fn new(function: AggregateFunction) -> Self {
         // Looked up by slot only: its order is never seen.
         let specials = HashMap::with_hasher(ahash::RandomState::with_seeds(1, 2, 3, 4));
-        Self { average, sums: vec![], counts: vec![], scales: vec![], specials }
+        Self { function, sums: vec![], counts: vec![], scales: vec![], specials }
     }
 
     pub(super) fn grow(&mut self, slots: usize) {
@@ -95,58 +96,36 @@ impl NumericSums {
     }
 
     pub(super) fn value(&self, slot: usize) -> Result<Datum> {
-        let count = self.counts[slot];
-        if count == 0 {
+        if self.counts[slot] == 0 {
             return Ok(Datum::Null);
         }
-        let sum = match self.specials.get(&slot) {
-            None => {
-                let scale = self.scales[slot].iter().map(|(scale, _)| *scale).max().unwrap_or(0);
-                to_numeric(self.sums[slot], scale)?
-            }
-            Some([0, _, 0]) => Numeric::Infinity,
-            Some([0, 0, _]) => Numeric::NegInfinity,
-            Some(_) => Numeric::NaN,
+        let state = SumState {
+            sum: self.sums[slot],
+            scale: self.scales[slot].iter().map(|(scale, _)| *scale).max().unwrap_or(0),
+            count: self.counts[slot],
+            specials: self.specials.get(&slot).copied().unwrap_or_default(),
         };
-        if !self.average {
-            return Ok(Datum::Numeric(sum));
-        }
-        Ok(Datum::Numeric(sum.checked_div(Numeric::from_i64(count))?))
+        shown(self.function, &state)
     }
 }
 
-/// `sum × 10^-28` with `scale` decimals, or as many as 96 bits hold.
-fn to_numeric(sum: i256, scale: u32) -> Result<Numeric> {
-    for kept in (0..=scale).rev() {
-        let mantissa = divide_rounding(sum, 10i128.pow(SCALE_MAX - kept));
-        if let Some(mantissa) = mantissa.to_i128()
-            && let Ok(value) = Decimal::try_from_i128_with_scale(mantissa, kept)
-        {
-            return Ok(Numeric::Finite(value));
-        }
-    }
-    Err(SqlError::new(SqlState::NumericValueOutOfRange, "value overflows numeric format"))
-}
-
-fn divide_rounding(value: i256, divisor: i128) -> i256 {
-    let wide = i256::from_i128(divisor);
-    let (quotient, remainder) = (value.wrapping_div(wide), value.wrapping_rem(wide));
-    // Twice the remainder is below 2^95.
-    let doubled = remainder.wrapping_add(remainder).wrapping_abs();
-    if doubled < wide || divisor == 1 {
-        return quotient;
-    }
-    let away = if value.is_negative() { i256::MINUS_ONE } else { i256::ONE };
-    quotient.wrapping_add(away)
+/// What the aggregate says of a sum of numerics.
+pub(super) fn shown(function: AggregateFunction, state: &SumState) -> Result<Datum> {
+    Ok(match function {
+        AggregateFunction::SumState => Datum::Bytes(state.encode().into()),
+        AggregateFunction::Avg => Datum::Numeric(state.average()?),
+        _ => Datum::Numeric(state.sum()?),
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use headwater_types::{DataType, array_of};
+    use headwater_types::{DataType, SqlState, array_of};
 
     fn sum_of(values: &[(&str, i64)], average: bool) -> Result<String> {
-        let mut state = NumericSums::new(average);
+        let function = if average { AggregateFunction::Avg } else { AggregateFunction::Sum };
+        let mut state = NumericSums::new(function);
         state.grow(1);
         let data: Vec<Datum> =
             values.iter().map(|(t, _)| Datum::Numeric(Numeric::parse(t).expect("a numeric"))).collect();

@@ -1,10 +1,13 @@
 //! Counts, sums of integers and intervals, bool_and and bool_or: a few words per group, added in place.
 
 use super::Input;
+use super::numeric_sum::shown;
+use crate::order_key::{SCALE_MAX, scaled};
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Int16Type, Int32Type, Int64Type, IntervalMonthDayNanoType};
 use arrow_array::{ArrayRef, Int64Array};
-use headwater_types::{DataType, Datum, Interval, Numeric, Result, SqlError, SqlState};
+use headwater_expr::AggregateFunction;
+use headwater_types::{DataType, Datum, Interval, Result, SqlError, SqlState, SumState};
 use std::sync::Arc;
 
 /// count(*), count(x).
@@ -32,11 +35,11 @@ impl Counts {
     }
 }
 
-/// sum and avg of int2, int4, int8.
+/// sum and avg of int2, int4, int8, and their state.
 #[derive(Debug)]
 pub(super) struct IntegerSums {
     arg: DataType,
-    average: bool,
+    function: AggregateFunction,
     /// Whether the sum is shown as int8 and not as numeric.
     narrow: bool,
     sums: Vec<i128>,
@@ -44,8 +47,8 @@ pub(super) struct IntegerSums {
 }
 
 impl IntegerSums {
-    pub(super) fn new(arg: DataType, average: bool, data_type: &DataType) -> Self {
-        Self { arg, average, narrow: *data_type == DataType::Int8, sums: vec![], counts: vec![] }
+    pub(super) fn new(arg: DataType, function: AggregateFunction, data_type: &DataType) -> Self {
+        Self { arg, function, narrow: *data_type == DataType::Int8, sums: vec![], counts: vec![] }
     }
 
     pub(super) fn grow(&mut self, slots: usize) {
@@ -81,17 +84,14 @@ impl IntegerSums {
         if count == 0 {
             return Ok(Datum::Null);
         }
-        if self.average {
-            let sum = Numeric::from_parts(sum, 0)?;
-            return Ok(Datum::Numeric(sum.checked_div(Numeric::from_i64(count))?));
-        }
-        if self.narrow {
+        if self.function == AggregateFunction::Sum && self.narrow {
             let sum = i64::try_from(sum);
             return sum
                 .map(Datum::Int8)
                 .map_err(|_| SqlError::new(SqlState::NumericValueOutOfRange, "bigint out of range"));
         }
-        Ok(Datum::Numeric(Numeric::from_parts(sum, 0)?))
+        // Below 2^126 in units of 10^-28 < 2^94.
+        shown(self.function, &SumState { sum: scaled(sum, SCALE_MAX), scale: 0, count, specials: [0; 3] })
     }
 }
 

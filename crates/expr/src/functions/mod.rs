@@ -11,6 +11,7 @@ mod like;
 mod math;
 pub(crate) mod regex;
 mod session;
+mod sum_state;
 mod text;
 mod to_char;
 mod window;
@@ -34,6 +35,7 @@ pub(crate) fn entries() -> Vec<Entry> {
         array::ENTRIES,
         json::ENTRIES,
         session::ENTRIES,
+        sum_state::ENTRIES,
     ] {
         entries.extend_from_slice(family);
     }

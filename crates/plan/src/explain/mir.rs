@@ -3,7 +3,7 @@
 use super::scalar::{aggregate, direction, scalar};
 use super::{Lines, list};
 use crate::PlanInfo;
-use crate::mir::{JoinKind, Mir};
+use crate::mir::{JoinKind, Mir, MirAggregate};
 use headwater_expr::{Column, Scalar};
 
 /// The relation as text.
@@ -13,8 +13,14 @@ pub(crate) fn explain(mir: &Mir, info: &dyn PlanInfo) -> String {
     lines.text
 }
 
-fn show(s: &Scalar) -> String {
+/// The scalar as text, columns by ordinal.
+pub(crate) fn scalar_text(s: &Scalar) -> String {
     scalar(s, &|c: &Column| format!("#{}", c.index))
+}
+
+/// The call as text, columns by ordinal.
+pub(crate) fn call_text(call: &MirAggregate) -> String {
+    aggregate(call, &|c: &Column| format!("#{}", c.index))
 }
 
 fn ordinal(column: &usize) -> String {
@@ -28,14 +34,14 @@ fn relation(mir: &Mir, depth: usize, info: &dyn PlanInfo, lines: &mut Lines) {
         Mir::Let { id, .. } => format!("Let l{id}"),
         Mir::LocalGet { id, .. } => format!("Get l{id}"),
         Mir::Project { columns, .. } => format!("Project  ({})", list(columns, ordinal)),
-        Mir::Map { scalars, .. } => format!("Map  ({})", list(scalars, show)),
-        Mir::Filter { predicates, .. } => format!("Filter  ({})", list(predicates, show)),
+        Mir::Map { scalars, .. } => format!("Map  ({})", list(scalars, scalar_text)),
+        Mir::Filter { predicates, .. } => format!("Filter  ({})", list(predicates, scalar_text)),
         Mir::Join { kind, on, .. } => match (kind, on.as_slice()) {
             (JoinKind::Inner, []) => "CrossJoin".to_owned(),
-            (kind, on) => format!("{kind:?}Join  ({})", list(on, show)),
+            (kind, on) => format!("{kind:?}Join  ({})", list(on, scalar_text)),
         },
         Mir::Aggregate { group_key, aggregates, .. } => {
-            let aggregates = list(aggregates, |a| aggregate(a, &|c: &Column| format!("#{}", c.index)));
+            let aggregates = list(aggregates, call_text);
             format!("Aggregate  (key: {}; {aggregates})", list(group_key, ordinal))
         }
         Mir::Distinct { .. } => "Distinct".to_owned(),
@@ -47,7 +53,7 @@ fn relation(mir: &Mir, depth: usize, info: &dyn PlanInfo, lines: &mut Lines) {
         Mir::Union { .. } => "Union".to_owned(),
         Mir::Negate { .. } => "Negate".to_owned(),
         Mir::Threshold { .. } => "Threshold".to_owned(),
-        Mir::FlatMap { function, args, .. } => format!("FlatMap  {function:?}({})", list(args, show)),
+        Mir::FlatMap { function, args, .. } => format!("FlatMap  {function:?}({})", list(args, scalar_text)),
         Mir::AtMostOne { key, .. } => format!("AtMostOne  (key: {})", list(key, ordinal)),
     };
     lines.operator(depth, &line);

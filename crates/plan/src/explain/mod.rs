@@ -12,6 +12,7 @@ use headwater_types::Result;
 pub use lir::explain_plan;
 #[cfg(test)]
 pub(crate) use mir::explain as mir_text;
+pub(crate) use mir::{call_text as mir_call_text, scalar_text as mir_scalar_text};
 
 /// Which stage to show.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -35,6 +35,7 @@ fn is_superfluous(aggregate: &MirAggregate, group_key: &[usize], input: &Propert
         AggregateFunction::Count
         | AggregateFunction::Sum
         | AggregateFunction::Avg
+        | AggregateFunction::SumState
         | AggregateFunction::ArrayAgg
         | AggregateFunction::StringAgg => {
             let [arg, ..] = aggregate.args.as_slice() else { return false };

@@ -4,8 +4,10 @@
 //! *Errors.* A rewrite may lose the error of a row or a value that does not reach the result, as PostgreSQL's do; it
 //! never makes an error. So an expression that may fail never moves below an operator that could discard its row.
 
+mod computed_group_key;
 mod demand;
 mod distinct_elimination;
+mod eager_aggregation;
 mod equi_key;
 pub(crate) use equi_key::crossing;
 mod estimate;
@@ -13,6 +15,7 @@ mod fold;
 mod group_key;
 mod inline_let;
 mod join_order;
+mod join_tree;
 mod nullability;
 mod outer_to_inner;
 mod pushdown;
@@ -64,6 +67,10 @@ rewrites! {
     pushdown, "predicate pushdown";
     /// Outer joins whose added rows are dropped again become inner joins.
     outer_to_inner, "outer join to inner join";
+    /// Group columns that others determine are computed after the grouping.
+    computed_group_key, "group columns computed later";
+    /// GROUP BY is pushed below joins.
+    eager_aggregation, "eager aggregation";
     /// Inner joins are put in an order.
     join_order, "join order";
     /// COUNT(DISTINCT x) becomes COUNT(x) where x cannot repeat.
@@ -111,11 +118,13 @@ type Rewrite = fn(Mir, &mut Context<'_>) -> Mir;
 /// XX000 if a rewrite broke the plan (debug builds look).
 pub(crate) fn optimize(mir: Mir, info: &dyn PlanInfo, options: RewriteOptions) -> Result<(Mir, Vec<&'static str>)> {
     let mut context = Context { info, options, fired: Vec::new() };
-    let pipeline: [(bool, &'static str, Rewrite); 11] = [
+    let pipeline: [(bool, &'static str, Rewrite); 13] = [
         (options.inline_let, "inline_let", inline_let::rewrite),
         (options.fold, "fold", fold::rewrite),
         (options.pushdown, "pushdown", pushdown::rewrite),
         (options.fold, "fold", fold::rewrite),
+        (options.computed_group_key, "computed_group_key", computed_group_key::rewrite),
+        (options.eager_aggregation, "eager_aggregation", eager_aggregation::rewrite),
         (options.join_order, "join_order", join_order::rewrite),
         (options.distinct_elimination || options.redundant_distinct || options.nullability, "keys", rewrite_by_keys),
         (options.fold && options.nullability, "fold", fold::rewrite),
