@@ -124,12 +124,12 @@ impl ColumnBuilder {
         Self { data_type: data_type.clone(), values, nulls: NullBufferBuilder::new(capacity) }
     }
 
-    /// An empty column of the same type, with room for as much as this one holds.
+    /// An empty column of the same type, with room for as much as this one holds, and a little more: texts vary.
     #[must_use]
     pub fn successor(&self) -> Self {
         let mut next = Self::new(&self.data_type, self.len());
         if let (Values::Bytes { data, .. }, Values::Bytes { data: next, .. }) = (&self.values, &mut next.values) {
-            next.reserve(data.len());
+            next.reserve(data.len() + data.len() / 16);
         }
         next
     }

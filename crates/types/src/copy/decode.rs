@@ -9,12 +9,14 @@
 //!
 //! # Cost
 //!
-//! One pass to find the record, one to split it, one per field to read it; nothing is allocated per row or field unless
-//! it has escapes.
+//! One pass to find what divides fields and records, and one per field to read it (`plain.rs`). What has quotes or escapes
+//! takes three passes: to find the record, to split it, to read its fields. Nothing is allocated per row or field but for
+//! escapes.
 
 use super::column::CopyColumn;
 use super::record::RecordScanner;
-use super::{CopyFormat, CopyHeader, CopyOptions, bad_format, binary, with_context};
+use super::structure::Structure;
+use super::{CopyFormat, CopyHeader, CopyOptions, bad_format, binary, plain, with_context};
 use crate::binary::invalid_utf8;
 use crate::text::TextContext;
 use crate::{Batch, Field, Result, SessionSettings, SqlError, SqlState};
@@ -39,6 +41,8 @@ pub struct CopyDecoder {
     pending: Vec<u8>,
     /// The bytes at its start that are known to be valid text.
     checked: usize,
+    /// It is known not to be plain.
+    not_plain: bool,
     /// The end of data was seen (`\.`, or the binary trailer).
     ended: bool,
 }
@@ -47,14 +51,17 @@ pub struct CopyDecoder {
 pub(super) struct State {
     pub(super) options: CopyOptions,
     pub(super) columns: Vec<CopyColumn>,
-    settings: SessionSettings,
-    now_micros: i64,
+    pub(super) settings: SessionSettings,
+    pub(super) now_micros: i64,
     /// Records read so far, the header included.
     pub(super) line: u64,
-    header_due: bool,
+    pub(super) header_due: bool,
     /// Whether lines end in CR LF; known after the first.
-    crlf: Option<bool>,
-    rows: usize,
+    pub(super) crlf: Option<bool>,
+    pub(super) structure: Option<Structure>,
+    /// The places of a block's fields, between blocks: its memory only.
+    pub(super) bounds: Vec<usize>,
+    pub(super) rows: usize,
     bytes: usize,
     ready: VecDeque<Batch>,
     /// A field without its escapes.
@@ -75,6 +82,7 @@ impl CopyDecoder {
             scanner: RecordScanner::new(&options),
             pending: Vec::new(),
             checked: 0,
+            not_plain: false,
             ended: false,
             state: State {
                 columns,
@@ -83,6 +91,8 @@ impl CopyDecoder {
                 line: 0,
                 header_due: options.header != CopyHeader::None && options.format != CopyFormat::Binary,
                 crlf: None,
+                structure: plain::structure_of(&options),
+                bounds: Vec::new(),
                 rows: 0,
                 bytes: 0,
                 ready: VecDeque::new(),
@@ -152,7 +162,13 @@ impl CopyDecoder {
         // Rows before a bad byte come first: their errors do, too.
         let end_of_valid = checked + fault.unwrap_or(valid.len());
         let (mut start, mut from) = (0usize, scanned.min(end_of_valid));
-        while let Some(end) = self.scanner.find(&buffer[..end_of_valid], from) {
+        let mut may_be_plain = !std::mem::take(&mut self.not_plain);
+        loop {
+            if std::mem::replace(&mut may_be_plain, true) {
+                start = self.state.plain_records(&buffer[..end_of_valid], start)?;
+                from = from.max(start);
+            }
+            let Some(end) = self.scanner.find(&buffer[..end_of_valid], from) else { break };
             let record = match start.checked_sub(checked) {
                 Some(fresh_start) => &valid[fresh_start..end - checked],
                 None => std::str::from_utf8(&buffer[start..end]).expect("checked when it came"),
@@ -172,6 +188,8 @@ impl CopyDecoder {
         let end = self.scanner.find(buffer, whole);
         debug_assert!(end.is_none(), "no newline ends a record");
         self.checked = whole - start;
+        // A line that is complete and still no record has quotes or escapes.
+        self.not_plain = start < whole;
         Ok(start)
     }
 
@@ -238,6 +256,11 @@ impl CopyDecoder {
         self.state.ready.pop_front()
     }
 
+    #[cfg(test)]
+    pub(super) fn take_the_general_way(&mut self) {
+        self.state.structure = None;
+    }
+
     /// Rows waiting to be taken.
     #[must_use]
     pub fn waiting_rows(&self) -> usize {
@@ -246,7 +269,7 @@ impl CopyDecoder {
 }
 
 impl State {
-    fn seal(&mut self) {
+    pub(super) fn seal(&mut self) {
         let columns = self.columns.iter_mut().map(CopyColumn::take).collect();
         self.ready.push_back(Batch::new(columns, std::mem::take(&mut self.rows)));
         self.bytes = 0;
@@ -254,7 +277,15 @@ impl State {
 
     /// Makes room for a row of this many bytes.
     pub(super) fn begin_row(&mut self, bytes: usize) {
-        if self.rows >= COPY_BATCH_ROWS_MAX || (self.rows > 0 && self.bytes + bytes > COPY_BATCH_BYTES_MAX) {
+        if self.rows >= COPY_BATCH_ROWS_MAX {
+            self.seal();
+        }
+        self.make_room(bytes);
+    }
+
+    /// Makes room for rows of this many bytes.
+    pub(super) fn make_room(&mut self, bytes: usize) {
+        if self.rows > 0 && self.bytes + bytes > COPY_BATCH_BYTES_MAX {
             self.seal();
         }
         self.bytes += bytes;
@@ -384,7 +415,7 @@ impl State {
         if !splitter.done && !none_expected { Err(RowError::Extra) } else { Ok(()) }
     }
 
-    fn row_error(&self, error: RowError, line: &str) -> SqlError {
+    pub(super) fn row_error(&self, error: RowError, line: &str) -> SqlError {
         let structural = |message: String| self.in_line(bad_format(message), Some(line));
         match error {
             RowError::Extra => structural("extra data after last expected column".to_owned()),
@@ -407,7 +438,7 @@ impl State {
 }
 
 /// What is wrong with a row.
-enum RowError {
+pub(super) enum RowError {
     Extra,
     Missing(usize),
     CarriageReturn,

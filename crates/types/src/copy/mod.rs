@@ -1,7 +1,8 @@
 //! COPY: the text, csv and binary formats, into columns and out of them.
 //!
 //! ```text
-//! chunks of any size ──▶ records (record.rs) ──▶ fields (decode.rs) ──▶ typed columns (column.rs) ──▶ batches
+//! chunks of any size ──▶ plain records, in blocks (plain.rs) ──────────────┐
+//!                   ├──▶ records (record.rs) ──▶ fields (decode.rs) ──▶ typed columns (column.rs) ──▶ batches
 //!                   └──▶ tuples (binary.rs) ───────────────────────────────────┘
 //! ```
 
@@ -9,7 +10,9 @@ mod binary;
 mod column;
 mod decode;
 mod encode;
+mod plain;
 mod record;
+mod structure;
 
 pub use decode::CopyDecoder;
 pub use encode::CopyEncoder;

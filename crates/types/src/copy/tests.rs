@@ -281,3 +281,88 @@ fn options_that_contradict_each_other_are_refused() {
     }
     assert!(csv().check().is_ok() && text().check().is_ok());
 }
+
+/// Rows of pieces that are mostly plain, some of them wrong.
+fn random_data(random: &mut impl FnMut(usize) -> usize, csv: bool) -> Vec<u8> {
+    const CSV: [&str; 14] = [
+        "1",
+        "-20",
+        "abc",
+        "",
+        "\"q\"",
+        "\"a,b\"",
+        "\"a\nb\"",
+        "x\"y\"z",
+        "\\N",
+        "\\.",
+        "é",
+        "2026-10-27 10:00:00+00",
+        "\r",
+        "1.50",
+    ];
+    const TEXT: [&str; 14] = [
+        "1",
+        "-20",
+        "abc",
+        "",
+        "\\N",
+        "\\\\N",
+        "a\\tb",
+        "a\\\nb",
+        "\\.",
+        "\"",
+        "é",
+        "2026-10-27 10:00:00+00",
+        "\r",
+        "1.50",
+    ];
+    let mut data = Vec::new();
+    for _ in 0..random(200) {
+        let plain = random(8) > 0;
+        let width = if random(900) == 0 { random(6) } else { 4 };
+        let usual = ["17", if csv { "" } else { "\\N" }, "some text", "2.5"];
+        for column in 0..width {
+            if column > 0 {
+                data.push(if csv { b',' } else { b'\t' });
+            }
+            let pieces = if csv { &CSV } else { &TEXT };
+            let odd = if column == 2 { pieces[random(12)] } else { usual[random(2)] };
+            let odd = if random(900) == 0 { pieces[random(14)] } else { odd };
+            let piece = if plain { usual[column % 4] } else { odd };
+            data.extend_from_slice(piece.as_bytes());
+        }
+        data.push(b'\n');
+    }
+    data
+}
+
+#[test]
+fn plain_records_read_as_they_would_the_general_way() {
+    let columns =
+        fields(&[("a", DataType::Int4), ("b", DataType::Int8), ("c", DataType::Text), ("d", DataType::Numeric(None))]);
+    let mut state = 7u64;
+    let mut random = |below: usize| {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        usize::try_from(state >> 33).expect("31 bits") % below
+    };
+    let mut failed = 0;
+    for case in 0..400 {
+        let options = if case % 2 == 0 { csv() } else { text() };
+        let data = random_data(&mut random, case % 2 == 0);
+        let chunk = [1 << 20, 4096, 100, 1][case / 2 % 4];
+        let read = |general: bool| -> Result<Vec<Vec<Datum>>> {
+            let mut decoder = CopyDecoder::new(options.clone(), columns.clone(), SessionSettings::default(), 0);
+            if general {
+                decoder.take_the_general_way();
+            }
+            data.chunks(chunk).try_for_each(|piece| decoder.push(piece))?;
+            decoder.finish()?;
+            let batches = std::iter::from_fn(|| decoder.take_batch(0));
+            Ok(batches.flat_map(|batch| batch.to_rows(&types(&columns))).collect())
+        };
+        let (plain, general) = (read(false), read(true));
+        failed += usize::from(general.is_err());
+        assert_eq!(plain, general, "case {case}: {}", String::from_utf8_lossy(&data));
+    }
+    assert!((50..350).contains(&failed), "{failed} of 400 fail");
+}
