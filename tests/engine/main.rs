@@ -1,8 +1,10 @@
 //! The engine in one process: transactions, views against recomputation, crashes.
 
+mod ahead;
 mod crash;
 mod damage;
 mod sessions;
+mod sharing;
 mod support;
 mod transactions;
 mod tutorial;

@@ -2,11 +2,11 @@
 //!
 //! # Invariants
 //!
-//! 1. `names` holds every relation and every index that has a name, once.
+//! 1. `names` holds every relation and every index that has a name, once. Shared relations have none.
 //! 2. `next_id` is greater than every id ever given out; ids are never used again.
 //! 3. Cloning is O(1); a change copies the maps of `Arc`s, not the objects.
 
-use crate::{Index, MaterializedView, Namespace, RelationRef, Table, View, system};
+use crate::{Index, MaterializedView, Namespace, RelationRef, SharedRelation, Table, View, system};
 use headwater_types::{RelationId, SqlError, SqlState};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -25,6 +25,8 @@ pub(crate) const INFORMATION_SCHEMA: RelationId = RelationId(13207);
 pub(crate) const PG_TOAST: RelationId = RelationId(99);
 /// The oid of `rw_catalog`; PostgreSQL does not use it.
 pub(crate) const RW_CATALOG: RelationId = RelationId(15000);
+/// The oid of `headwater_catalog`; PostgreSQL does not use it.
+pub(crate) const HEADWATER_CATALOG: RelationId = RelationId(15500);
 
 /// All objects of the database at one version. Cheap to clone.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -41,6 +43,7 @@ pub(crate) struct Contents {
     pub(crate) tables: BTreeMap<RelationId, Arc<Table>>,
     pub(crate) views: BTreeMap<RelationId, Arc<View>>,
     pub(crate) materialized_views: BTreeMap<RelationId, Arc<MaterializedView>>,
+    pub(crate) shared_relations: BTreeMap<RelationId, Arc<SharedRelation>>,
     pub(crate) indexes: BTreeMap<RelationId, Arc<Index>>,
     pub(crate) names: BTreeMap<(String, String), RelationId>,
 }
@@ -80,6 +83,7 @@ impl Catalog {
             (PUBLIC, "public", "pg_database_owner", Some("standard public schema")),
             (INFORMATION_SCHEMA, "information_schema", SYSTEM_OWNER, None),
             (RW_CATALOG, "rw_catalog", SYSTEM_OWNER, Some("RisingWave's system relations")),
+            (HEADWATER_CATALOG, "headwater_catalog", SYSTEM_OWNER, Some("Headwater's own system relations")),
         ];
         let namespaces = namespaces.into_iter().map(|(id, name, owner, comment)| {
             let comment = comment.map(str::to_owned);
@@ -93,6 +97,7 @@ impl Catalog {
                 tables: BTreeMap::new(),
                 views: BTreeMap::new(),
                 materialized_views: BTreeMap::new(),
+                shared_relations: BTreeMap::new(),
                 indexes: BTreeMap::new(),
                 names: BTreeMap::new(),
             }),
@@ -126,7 +131,7 @@ impl Catalog {
         self.contents.views.values()
     }
 
-    /// All materialized views, by id: also an order in which they can be created.
+    /// All materialized views, by id.
     pub fn materialized_views(&self) -> impl Iterator<Item = &Arc<MaterializedView>> {
         self.contents.materialized_views.values()
     }
@@ -256,8 +261,8 @@ impl Catalog {
     /// Whether a relation is found by its bare name.
     #[must_use]
     pub fn is_visible(&self, relation: &RelationRef, search_path: &[String]) -> bool {
-        // Found without qualification, but not listed: `\d` would show all of `rw_catalog` otherwise.
-        relation.schema() != "rw_catalog"
+        // Not listed: `\d` would show all of `rw_catalog` otherwise, which is found without qualification.
+        !is_unlisted_schema(relation.schema())
             && self.resolve(None, relation.name(), search_path).is_some_and(|found| found.id() == relation.id())
     }
 }
@@ -272,5 +277,11 @@ pub(crate) fn effective_path(search_path: &[String]) -> impl Iterator<Item = &st
 }
 
 pub(crate) fn is_system_schema(schema: &str) -> bool {
-    matches!(schema, "pg_catalog" | "information_schema" | "rw_catalog" | "pg_toast")
+    matches!(schema, "pg_catalog" | "information_schema" | "pg_toast") || is_unlisted_schema(schema)
+}
+
+/// The system schemas that PostgreSQL has not: they show themselves to those who know of them, and would be foreign
+/// tables among the user's own to everybody else, in `\dn` and in every tool's list.
+pub(crate) fn is_unlisted_schema(schema: &str) -> bool {
+    matches!(schema, "rw_catalog" | "headwater_catalog")
 }

@@ -1,7 +1,7 @@
 //! Changes of the catalog: what DDL commits, logs and replays.
 
 use crate::catalog::{Catalog, Contents};
-use crate::{Index, MaterializedView, Namespace, Table, View};
+use crate::{Index, MaterializedView, Namespace, SharedRelation, Table, View};
 use headwater_types::{RelationId, Result, SqlError, SqlState};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -17,11 +17,13 @@ pub enum CatalogChange {
     CreateView(View),
     /// CREATE OR REPLACE VIEW of an existing view: same id, schema and name.
     ReplaceView(View),
+    /// A shared relation, which the materialized view of the change that follows is the first to read.
+    CreateSharedRelation(SharedRelation),
     /// CREATE MATERIALIZED VIEW.
     CreateMaterializedView(MaterializedView),
     /// CREATE INDEX.
     CreateIndex(Index),
-    /// Removes relations, indexes, schemas and foreign keys: a [`crate::DropPlan`]'s ids. Everything that depends on them is
+    /// Removes relations, shared ones too, indexes, schemas and foreign keys: a [`crate::DropPlan`]'s ids. Everything that depends on them is
     /// among them.
     Drop {
         /// What to remove, dependents first.
@@ -80,8 +82,16 @@ impl Catalog {
                 next.advance_ids([view.id]);
             }
             CatalogChange::ReplaceView(view) => self.replace_view(&mut next, view)?,
+            CatalogChange::CreateSharedRelation(shared) => {
+                self.require_relations(&[shared.reads])?;
+                next.shared_relations.insert(shared.id, Arc::new(shared.clone()));
+                next.advance_ids([shared.id]);
+            }
             CatalogChange::CreateMaterializedView(view) => {
                 self.require_relations(&view.depends_on)?;
+                if let Some(id) = view.shared.iter().find(|id| self.shared_relation(**id).is_none()) {
+                    return Err(missing(*id));
+                }
                 next.claim_name(&view.schema, &view.name, view.id)?;
                 next.materialized_views.insert(view.id, Arc::new(view.clone()));
                 next.advance_ids([view.id]);
@@ -246,7 +256,10 @@ impl Contents {
                 self.names.remove(&(view.schema.clone(), view.name.clone()));
             } else if let Some(index) = self.indexes.remove(id) {
                 self.names.remove(&(index.schema.clone(), index.name.clone()));
-            } else if self.namespaces.remove(id).is_none() && !self.drop_foreign_key(*id) {
+            } else if self.shared_relations.remove(id).is_none()
+                && self.namespaces.remove(id).is_none()
+                && !self.drop_foreign_key(*id)
+            {
                 return Err(missing(*id));
             }
             // Indexes go with their relation, unasked.

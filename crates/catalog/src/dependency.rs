@@ -12,7 +12,8 @@ const REPORTED_DEPENDENTS_MAX: usize = 100;
 /// What a DROP removes, and what it tells the user.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DropPlan {
-    /// Everything to remove, dependents first: for [`crate::CatalogChange::Drop`].
+    /// Everything to remove, dependents first, then the shared relations that only they read: for
+    /// [`crate::CatalogChange::Drop`].
     pub ids: Vec<RelationId>,
     /// The NOTICE about dependents that go too, and its DETAIL.
     pub notice: Option<(String, Option<String>)>,
@@ -55,7 +56,10 @@ impl Catalog {
         }
         // As PostgreSQL reports: the last found first.
         let dependents: Vec<&Target> = targets.iter().rev().filter(|target| !ids.contains(&target.id)).collect();
-        let order = targets.iter().map(|target| target.id).collect();
+        let mut order: Vec<RelationId> = targets.iter().map(|target| target.id).collect();
+        // Nobody is told of these.
+        let unread = self.shared_only_by(&order);
+        order.extend(unread);
         if dependents.is_empty() {
             return Ok(DropPlan { ids: order, notice: None });
         }

@@ -12,6 +12,7 @@ mod functions;
 mod object;
 pub mod parameters;
 pub mod roles;
+mod shared;
 mod system;
 
 pub use catalog::{Catalog, IDENTIFIER_BYTES_MAX, IdAllocator, SYSTEM_OWNER};
@@ -24,6 +25,7 @@ pub use object::{
     TableColumn, UniqueConstraint, View,
 };
 pub use parameters::Parameters;
+pub use shared::{Hosted, SharedAggregate, SharedRelation};
 pub use system::{SessionControl, SessionInfo, SystemContext, SystemRelation, system_relation, system_relations};
 
 #[cfg(test)]

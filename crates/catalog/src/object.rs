@@ -230,6 +230,8 @@ pub struct MaterializedView {
     pub comment: Option<String>,
     /// COMMENT ON COLUMN, by ordinal.
     pub column_comments: BTreeMap<usize, String>,
+    /// The shared relations that its plan reads.
+    pub shared: Vec<RelationId>,
     /// The serialised plan. Opaque here.
     pub plan: Vec<u8>,
     /// Columns that are unique in the result, where the planner found such.

@@ -58,6 +58,7 @@ fn create_view(catalog: &Catalog, name: &str, on: &[&str], materialized: bool) -
             owner,
             comment,
             column_comments,
+            shared: Vec::new(),
             plan: Vec::new(),
             key: None,
         })

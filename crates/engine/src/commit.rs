@@ -237,11 +237,15 @@ impl Committer {
         }
         step.created.retain(|id| catalog.table(*id).is_some());
         for change in &changes.changes {
-            if let CatalogChange::CreateMaterializedView(view) = change
-                && catalog.materialized_view(view.id).is_some()
-            {
-                step.installs
-                    .push(view_install(view, epoch, now_micros, &catalog, &|id| self.snapshot_or_empty(id, &catalog))?);
+            let created = match change {
+                CatalogChange::CreateMaterializedView(view) => view.id,
+                CatalogChange::CreateSharedRelation(shared) => shared.id,
+                _ => continue,
+            };
+            if let Some(hosted) = catalog.hosted(created) {
+                step.installs.push(view_install(hosted, epoch, now_micros, &catalog, &|id| {
+                    self.snapshot_or_empty(id, &catalog)
+                })?);
             }
         }
         let mut planned = vec![];

@@ -304,10 +304,10 @@ impl Recovered {
     }
 }
 
-/// The step that rebuilds every view from the recovered tables.
+/// The step that rebuilds every view, and what views share, from the recovered tables.
 fn views_step(recovered: &Recovered) -> Result<Option<StepBuilder>> {
     let mut step = StepBuilder::new(recovered.epoch, recovered.now_micros);
-    for view in recovered.catalog.materialized_views() {
+    for view in recovered.catalog.all_hosted() {
         let install = view_install(view, recovered.epoch, recovered.now_micros, &recovered.catalog, &|id| {
             recovered.tables.get(&id).map(KeyedRelation::snapshot)
         })?;

@@ -1,16 +1,32 @@
-//! Views, between the catalog's bytes and the dataflows.
+//! Views and shared relations, between the catalog's bytes and the dataflows.
 
 use headwater_arrange::RelationSnapshot;
-use headwater_catalog::{Catalog, MaterializedView};
+use headwater_catalog::{Catalog, Hosted, SharedRelation};
 use headwater_compute::runtime::ViewInstall;
+use headwater_plan::SharedPlan;
 use headwater_plan::lir::{Operator, Plan};
-use headwater_types::{Epoch, RelationId, Result, SqlError};
+use headwater_types::{Epoch, RelationId, Result, SessionSettings, SqlError};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// A plan as the catalog keeps it.
 pub(crate) fn encode_plan(plan: &Plan) -> Result<Vec<u8>> {
     postcard::to_stdvec(plan).map_err(|e| SqlError::internal(format!("cannot encode a plan: {e}")))
+}
+
+/// A planned shared relation as the catalog keeps it.
+pub(crate) fn shared_relation(shared: &SharedPlan, settings: &SessionSettings) -> Result<SharedRelation> {
+    Ok(SharedRelation {
+        id: shared.id,
+        reads: shared.reads,
+        definition: shared.definition.clone(),
+        columns: shared.columns.clone(),
+        fingerprint: shared.fingerprint.clone(),
+        aggregates: shared.aggregates.clone(),
+        settings: settings.clone(),
+        uses_settings: shared.uses_settings,
+        plan: encode_plan(&shared.plan)?,
+    })
 }
 
 /// The stored relations that a plan reads.
@@ -24,40 +40,38 @@ pub(crate) fn plan_inputs(plan: &Plan) -> BTreeSet<RelationId> {
         .collect()
 }
 
-/// What the workers need to host a view whose base tables have these snapshots.
+/// What the workers need to host a view or a shared relation whose base tables have these snapshots.
 ///
 /// # Errors
 ///
 /// If the stored plan is not readable, or reads what is neither a table nor a view.
 pub(crate) fn view_install(
-    view: &MaterializedView,
+    view: Hosted<'_>,
     epoch: Epoch,
     now_micros: i64,
     catalog: &Catalog,
     table: &dyn Fn(RelationId) -> Option<RelationSnapshot>,
 ) -> Result<ViewInstall> {
-    let plan: Plan = postcard::from_bytes(&view.plan)
-        .map_err(|e| SqlError::internal(format!("the plan of \"{}\" cannot be read: {e}", view.name)))?;
+    let plan: Plan = postcard::from_bytes(view.plan())
+        .map_err(|e| SqlError::internal(format!("the plan of {} cannot be read: {e}", view.description())))?;
     let mut inputs = vec![];
     for id in plan_inputs(&plan) {
         match table(id) {
             Some(rows) => inputs.push((id, rows)),
             // The workers have it.
-            None if catalog.materialized_view(id).is_some() => {}
+            None if catalog.hosted(id).is_some() => {}
             None => {
-                return Err(SqlError::internal(format!(
-                    "view \"{}\" reads relation {id}, which is not there",
-                    view.name
-                )));
+                let what = view.description();
+                return Err(SqlError::internal(format!("{what} reads relation {id}, which is not there")));
             }
         }
     }
     Ok(ViewInstall {
-        id: view.id,
-        types: view.columns.iter().map(|field| field.data_type.clone()).collect(),
+        id: view.id(),
+        types: view.types(),
         key: plan.key.clone(),
         plan: Arc::new(plan),
-        settings: Arc::new(view.settings.clone()),
+        settings: Arc::new(view.settings().clone()),
         inputs,
         epoch,
         now_micros,

@@ -19,6 +19,7 @@ mod properties;
 mod rejected;
 mod rewrite;
 mod scalars;
+mod share;
 #[cfg(test)]
 mod testing;
 #[cfg(test)]
@@ -26,15 +27,17 @@ mod tests;
 mod typecheck;
 
 pub use decorrelate::QUERY_DEPTH_MAX;
-pub use explain::{ExplainStage, explain, explain_plan};
+pub use explain::{ExplainStage, explain, explain_plan, explain_plan_with};
 pub use rejected::check_kept;
 pub use rewrite::RewriteOptions;
 
+use headwater_catalog::{SharedAggregate, SharedRelation};
 use headwater_expr::ColumnOrder;
-use headwater_types::{RelationId, Result};
+use headwater_types::{RelationId, Result, Schema};
 use hir::HirQuery;
 use lir::Finishing;
 use mir::Mir;
+use std::sync::Arc;
 
 /// What planning may know of stored relations.
 pub trait PlanInfo {
@@ -49,6 +52,10 @@ pub trait PlanInfo {
     fn not_null(&self, relation: RelationId) -> Vec<usize>;
     /// About how many rows it has, if that is known.
     fn rows(&self, relation: RelationId) -> Option<u64>;
+    /// The shared relations made of this relation's rows that the plan may read.
+    fn shared_over(&self, relation: RelationId) -> Vec<Arc<SharedRelation>>;
+    /// What a shared relation computes and who reads it, for EXPLAIN; `None` of any other relation.
+    fn shared_details(&self, relation: RelationId) -> Option<String>;
 }
 
 /// How to plan.
@@ -56,6 +63,39 @@ pub trait PlanInfo {
 pub struct PlanOptions {
     /// Which rewrites may be used.
     pub rewrites: RewriteOptions,
+    /// The id of the first shared relation that a view's plan may ask for, the ids after it being free too; `None` if it
+    /// may ask for none.
+    pub share_from: Option<RelationId>,
+}
+
+/// A materialized view's plan, and what is to be made for it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ViewPlan {
+    /// The plan.
+    pub plan: lir::Plan,
+    /// Shared relations that it reads and that are not there yet.
+    pub shared: Vec<SharedPlan>,
+}
+
+/// A shared relation to make. Its fields are those of [`SharedRelation`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SharedPlan {
+    /// Its id: [`PlanOptions::share_from`] or one that follows.
+    pub id: RelationId,
+    /// The relation that its rows are made of.
+    pub reads: RelationId,
+    /// What it computes, as text.
+    pub definition: String,
+    /// Its columns.
+    pub columns: Schema,
+    /// What identifies its input and its groups.
+    pub fingerprint: Vec<u8>,
+    /// Its aggregates.
+    pub aggregates: Vec<SharedAggregate>,
+    /// Whether its rows depend on the session's settings.
+    pub uses_settings: bool,
+    /// Its plan.
+    pub plan: lir::Plan,
 }
 
 /// The plan of a materialized view. Its ORDER BY counts only with LIMIT or OFFSET.
@@ -63,11 +103,12 @@ pub struct PlanOptions {
 /// # Errors
 ///
 /// 0A000 for what is not supported, volatile functions and `now()` among it; 54001 for a query nested too deeply.
-pub fn plan_view(query: &HirQuery, info: &dyn PlanInfo, options: &PlanOptions) -> Result<lir::Plan> {
+pub fn plan_view(query: &HirQuery, info: &dyn PlanInfo, options: &PlanOptions) -> Result<ViewPlan> {
     decorrelate::with_stack(query, || {
         let mir = view_relation(query, info)?;
+        rejected::check_parameters(&mir)?;
         rejected::check_view(&mir)?;
-        finish(mir, info, options)
+        finish(mir, info, options, |mir| share::share(mir, info, options.share_from))
     })
 }
 
@@ -75,11 +116,31 @@ pub fn plan_view(query: &HirQuery, info: &dyn PlanInfo, options: &PlanOptions) -
 ///
 /// # Errors
 ///
-/// 0A000 for what is not supported; 54001 for a query nested too deeply.
+/// 0A000 for what is not supported; 54001 for a query nested too deeply; 42P02 for a parameter.
 pub fn plan_query(query: &HirQuery, info: &dyn PlanInfo, options: &PlanOptions) -> Result<(lir::Plan, Finishing)> {
+    plan_read(query, info, options, rejected::check_parameters)
+}
+
+/// [`plan_query`] for one that is read more than once, its parameters being set for each run: see
+/// [`lir::Plan::with_parameters`].
+///
+/// # Errors
+///
+/// As [`plan_query`]; 0A000 for a parameter where planning needs a value.
+pub fn plan_prepared(query: &HirQuery, info: &dyn PlanInfo, options: &PlanOptions) -> Result<(lir::Plan, Finishing)> {
+    plan_read(query, info, options, |_| Ok(()))
+}
+
+fn plan_read(
+    query: &HirQuery,
+    info: &dyn PlanInfo,
+    options: &PlanOptions,
+    check: impl FnOnce(&Mir) -> Result<()>,
+) -> Result<(lir::Plan, Finishing)> {
     decorrelate::with_stack(query, || {
         let (mir, finishing) = query_relation(query, info)?;
-        Ok((finish(mir, info, options)?, finishing))
+        check(&mir)?;
+        Ok((finish(mir, info, options, |mir| share::reuse(mir, info))?.plan, finishing))
     })
 }
 
@@ -111,17 +172,27 @@ fn query_relation(query: &HirQuery, info: &dyn PlanInfo) -> Result<(Mir, Finishi
     Ok((mir.project(columns), finishing))
 }
 
-/// Rewrites and lowers.
-fn finish(mir: Mir, info: &dyn PlanInfo, options: &PlanOptions) -> Result<lir::Plan> {
+/// Rewrites, shares and lowers.
+fn finish(
+    mir: Mir,
+    info: &dyn PlanInfo,
+    options: &PlanOptions,
+    share: impl FnOnce(&mut Mir) -> Result<share::Shared>,
+) -> Result<ViewPlan> {
     if cfg!(debug_assertions) {
         typecheck::check(&mir).map_err(|problem| {
             headwater_types::SqlError::internal(format!("decorrelation made an ill-formed plan: {problem}"))
         })?;
     }
-    let (mir, fired) = rewrite::optimize(mir, info, options.rewrites)?;
+    let (mut mir, mut fired) = rewrite::optimize(mir, info, options.rewrites)?;
     let known = properties::of(&mir, info, &mut properties::Bindings::new());
     let key = known.keys.iter().min_by_key(|key| key.len()).map(|key| key.iter().collect());
+    // Last: the rewrites know of an aggregate what they do not know of a stored relation.
+    let shared = share(&mut mir)?;
+    if shared.fired {
+        fired.push("shared relations");
+    }
     let lower::Lowered { nodes, root } = lower::lower(&mir)?;
     let rewrites = fired.into_iter().map(str::to_owned).collect();
-    Ok(lir::Plan { nodes, root, key, rewrites })
+    Ok(ViewPlan { plan: lir::Plan { nodes, root, key, rewrites }, shared: shared.made })
 }

@@ -2,9 +2,11 @@
 
 use crate::mir::Mir;
 use crate::{PlanInfo, RewriteOptions, explain, rewrite, typecheck};
+use headwater_catalog::SharedRelation;
 use headwater_expr::registry::resolve_operator;
 use headwater_expr::{Aggregate, AggregateFunction, Expr, Leaf, Scalar};
 use headwater_types::{DataType, Datum, RelationId};
+use std::sync::Arc;
 
 /// A stored relation.
 pub(crate) struct Table {
@@ -15,8 +17,8 @@ pub(crate) struct Table {
     pub(crate) rows: Option<u64>,
 }
 
-/// Stored relations; ids count from 1.
-pub(crate) struct Tables(pub(crate) Vec<Table>);
+/// Stored relations, whose ids count from 1, and shared ones.
+pub(crate) struct Tables(pub(crate) Vec<Table>, pub(crate) Vec<Arc<SharedRelation>>);
 
 impl Tables {
     /// `events(event_id, user_id, campaign_id, event_type)`, `campaigns(campaign_id, campaign_name, campaign_type)`,
@@ -52,7 +54,7 @@ impl Tables {
                 true,
             ),
             table("plain", &[("a", DataType::Int4), ("b", DataType::Int4)], false),
-        ])
+        ], vec![])
     }
 
     pub(crate) fn table(&self, relation: RelationId) -> &Table {
@@ -62,7 +64,8 @@ impl Tables {
 
 impl PlanInfo for Tables {
     fn name(&self, relation: RelationId) -> String {
-        self.table(relation).name.to_owned()
+        let shared = self.1.iter().find(|shared| shared.id == relation);
+        shared.map_or_else(|| self.table(relation).name.to_owned(), |shared| format!("shared relation {}", shared.id))
     }
     fn column_name(&self, relation: RelationId, column: usize) -> String {
         self.table(relation).columns[column].0.to_owned()
@@ -75,6 +78,12 @@ impl PlanInfo for Tables {
     }
     fn rows(&self, relation: RelationId) -> Option<u64> {
         self.table(relation).rows
+    }
+    fn shared_over(&self, relation: RelationId) -> Vec<Arc<SharedRelation>> {
+        self.1.iter().filter(|shared| shared.reads == relation).cloned().collect()
+    }
+    fn shared_details(&self, _: RelationId) -> Option<String> {
+        None
     }
 }
 
@@ -129,9 +138,14 @@ pub(crate) fn golden(name: &str, rewrites: RewriteOptions, cases: Vec<(&str, Mir
         let after = explain::mir_text(&after, &tables);
         text += &format!("# {title}\n\nBefore:\n{shown}\nAfter ({}):\n{after}\n", fired.join(", "));
     }
+    compare_golden(name, &text);
+}
+
+/// Compares a text with the golden file of this name; `UPDATE_GOLDEN=1` writes it.
+pub(crate) fn compare_golden(name: &str, text: &str) {
     let path = format!("{}/golden/{name}.txt", env!("CARGO_MANIFEST_DIR"));
     if std::env::var_os("UPDATE_GOLDEN").is_some() {
-        std::fs::write(&path, &text).expect("the golden file can be written");
+        std::fs::write(&path, text).expect("the golden file can be written");
     }
     let expected = std::fs::read_to_string(&path).unwrap_or_default();
     assert_eq!(text, expected, "{path} differs; UPDATE_GOLDEN=1 writes it");

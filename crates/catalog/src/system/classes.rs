@@ -2,7 +2,7 @@
 
 use super::writer::{Value, Writer};
 use super::{Generator, SystemContext, file_rows, named, static_relation, system_relations};
-use crate::catalog::Catalog;
+use crate::catalog::{Catalog, is_unlisted_schema};
 use crate::definition::{IndexInfo, all_indexes};
 use crate::{RelationRef, SystemRelation, Table, roles, view_definition};
 use headwater_types::{DataType, Datum, RelationId};
@@ -50,15 +50,12 @@ pub(super) fn kind_letter(relation: &RelationRef) -> &'static str {
 }
 
 /// The relations that PostgreSQL's catalogs show, the system's first.
-///
-/// `rw_catalog` shows itself to those who know of it; to everybody else it would be seventeen foreign tables among the
-/// user's own, in `\dn` and in every tool's list.
 pub(super) fn all_relations(catalog: &Catalog) -> impl Iterator<Item = RelationRef> + '_ {
     shown_system_relations().map(RelationRef::System).chain(catalog.relations())
 }
 
 fn shown_system_relations() -> impl Iterator<Item = &'static SystemRelation> {
-    system_relations().iter().filter(|relation| relation.schema != "rw_catalog")
+    system_relations().iter().filter(|relation| !is_unlisted_schema(relation.schema))
 }
 
 /// The number of columns that clients see.

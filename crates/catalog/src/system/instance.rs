@@ -3,7 +3,7 @@
 use super::writer::{Value, Writer};
 use super::{Generator, SystemContext};
 use crate::Namespace;
-use crate::catalog::{Catalog, INFORMATION_SCHEMA, PG_CATALOG, PUBLIC, RW_CATALOG};
+use crate::catalog::{Catalog, INFORMATION_SCHEMA, PG_CATALOG, PUBLIC, is_unlisted_schema};
 use crate::parameters::{ParameterKind, parameters};
 use crate::roles::{self, ROLES, Role};
 use headwater_types::Datum;
@@ -46,7 +46,7 @@ fn database(out: &mut Writer<'_>, _: &Catalog, context: &SystemContext<'_>) {
 
 /// The schemas that PostgreSQL's catalogs show: see [`super::classes::all_relations`].
 pub(super) fn shown_namespaces(catalog: &Catalog) -> impl Iterator<Item = &Arc<Namespace>> {
-    catalog.namespaces().filter(|namespace| namespace.id != RW_CATALOG)
+    catalog.namespaces().filter(|namespace| !is_unlisted_schema(&namespace.name))
 }
 
 fn namespace(out: &mut Writer<'_>, catalog: &Catalog, _: &SystemContext<'_>) {

@@ -1,11 +1,13 @@
-//! The system relations: `pg_catalog`, `information_schema` and `rw_catalog`.
+//! The system relations: `pg_catalog`, `information_schema`, `rw_catalog` and `headwater_catalog`.
 //!
 //! They are relations of the one engine like any other: a query reads their rows, all of them, as constants of the
-//! moment. Their shapes are PostgreSQL 15's, with its oids (`data/relations.tsv`); `rw_catalog`'s are in [`rw_catalog`].
+//! moment. Their shapes are PostgreSQL 15's, with its oids (`data/relations.tsv`); those of the last two are in [`rw_catalog`]
+//! and [`headwater_catalog`].
 //! A relation's rows come from one entry in its family's `RELATIONS`, or from a file of `data/`, or it is empty.
 
 mod classes;
 pub(crate) mod data;
+mod headwater_catalog;
 mod information_schema;
 mod instance;
 mod rw_catalog;
@@ -114,9 +116,9 @@ enum Source {
 /// One system relation.
 #[derive(Debug)]
 pub struct SystemRelation {
-    /// PostgreSQL's oid of it; for `rw_catalog` one that PostgreSQL does not use.
+    /// PostgreSQL's oid of it; of what is not PostgreSQL's, one that PostgreSQL does not use.
     pub id: RelationId,
-    /// `pg_catalog`, `information_schema` or `rw_catalog`.
+    /// `pg_catalog`, `information_schema`, `rw_catalog` or `headwater_catalog`.
     pub schema: &'static str,
     /// Its name.
     pub name: &'static str,
@@ -181,14 +183,42 @@ pub(crate) fn file_rows(file: &str, columns: &[Field]) -> Vec<Vec<Datum>> {
     data::file(file).map(|file| file.datums(&columns)).unwrap_or_default()
 }
 
-/// All system relations: `pg_catalog` and `information_schema` by name, then `rw_catalog`.
+/// All system relations: `pg_catalog` and `information_schema` by name, then `rw_catalog` and `headwater_catalog`.
 #[must_use]
 pub fn system_relations() -> &'static [SystemRelation] {
     static RELATIONS: OnceLock<Vec<SystemRelation>> = OnceLock::new();
     RELATIONS.get_or_init(|| {
         let mut all: Vec<SystemRelation> = data::shapes().filter_map(from_shape).collect();
         all.extend(rw_catalog::relations());
+        all.extend(headwater_catalog::relations());
         all
+    })
+}
+
+/// A relation of a schema that PostgreSQL has not.
+struct Entry {
+    name: &'static str,
+    columns: fn() -> Vec<(&'static str, DataType)>,
+    rows: Option<Generator>,
+}
+
+/// The relations of such a schema; their oids count from `first_id`.
+fn entry_relations(
+    schema: &'static str,
+    first_id: u32,
+    entries: &'static [Entry],
+) -> impl Iterator<Item = SystemRelation> {
+    (first_id..).zip(entries).map(move |(id, entry)| {
+        let columns = (entry.columns)();
+        SystemRelation {
+            id: RelationId(id),
+            schema,
+            name: entry.name,
+            is_view: true,
+            not_null: vec![false; columns.len()],
+            columns: columns.into_iter().map(|(name, data_type)| Field::new(name, data_type)).collect(),
+            source: entry.rows.map_or(Source::Empty, Source::Live),
+        }
     })
 }
 

@@ -3,22 +3,16 @@
 //! One entry each: name, columns, rows. Oids start at [`FIRST_ID`], in a range that PostgreSQL does not use.
 
 use super::writer::{Value, Writer};
-use super::{Generator, Source, SystemContext, SystemRelation};
+use super::{Entry, SystemContext, SystemRelation, entry_relations};
 use crate::catalog::Catalog;
 use crate::definition::{all_indexes, index_statement};
 use crate::system::classes::namespace_id;
 use crate::system::instance::DATABASE_ID;
 use crate::{RelationRef, quote_identifier, roles, table_definition};
-use headwater_types::{DataType, Field, RelationId};
+use headwater_types::DataType;
 
 /// The oid of the first of them.
 const FIRST_ID: u32 = 15001;
-
-struct Entry {
-    name: &'static str,
-    columns: fn() -> Vec<(&'static str, DataType)>,
-    rows: Option<Generator>,
-}
 
 const ENTRIES: &[Entry] = &[
     Entry { name: "rw_columns", columns: column_columns, rows: Some(columns) },
@@ -42,18 +36,7 @@ const ENTRIES: &[Entry] = &[
 
 /// The relations of `rw_catalog`.
 pub(super) fn relations() -> impl Iterator<Item = SystemRelation> {
-    (FIRST_ID..).zip(ENTRIES).map(|(id, entry)| {
-        let columns = (entry.columns)();
-        SystemRelation {
-            id: RelationId(id),
-            schema: "rw_catalog",
-            name: entry.name,
-            is_view: true,
-            not_null: vec![false; columns.len()],
-            columns: columns.into_iter().map(|(name, data_type)| Field::new(name, data_type)).collect(),
-            source: entry.rows.map_or(Source::Empty, Source::Live),
-        }
-    })
+    entry_relations("rw_catalog", FIRST_ID, ENTRIES)
 }
 
 fn text_array() -> DataType {

@@ -1,20 +1,21 @@
 //! CREATE, DROP, ALTER, COMMENT: each makes catalog changes in the open transaction.
 
+use super::query::Sharing;
 use super::{Execution, Session};
 use crate::change::{InsertMode, TableOp};
 use crate::table::TableShape;
-use crate::views::encode_plan;
+use crate::views::{encode_plan, plan_inputs, shared_relation};
 use crate::visible::State;
 use headwater_catalog::{
     Catalog, CatalogChange, Check, ForeignKey, IdAllocator, Index, MaterializedView, Namespace, OnConflict,
     RelationKind as Kind, Table, TableColumn, View,
 };
-use headwater_plan::{PlanOptions, plan_view};
+use headwater_plan::{PlanOptions, ViewPlan, plan_view};
 use headwater_sql::{
     BoundStatement, Comment, CommentTarget, ConflictAction, CreateTable, CreateView, Drop, RelationKind,
 };
 use headwater_types::{DataType, Datum, Field, RelationId, Result, Schema, SqlError, SqlState};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 impl Session {
@@ -224,15 +225,23 @@ impl Session {
             self.notice("NOTICE", SqlState::SuccessfulCompletion, text.clone());
         }
         let columns = view_columns(&new);
-        let info = super::query::Info { catalog: &catalog, state: &state };
-        let plan = plan_view(&new.query, &info, &PlanOptions::default())?;
-        for input in crate::views::plan_inputs(&plan) {
-            if headwater_catalog::system_relation(input).is_some() {
-                return Err(SqlError::unsupported("a materialized view over system relations"));
-            }
+        let mut ids = catalog.ids();
+        let info = self.info(&catalog, &state, Sharing::View);
+        let options = PlanOptions { share_from: Some(ids.clone().next_id()), ..PlanOptions::default() };
+        let ViewPlan { plan, shared } = plan_view(&new.query, &info, &options)?;
+        let read: BTreeSet<RelationId> =
+            plan_inputs(&plan).into_iter().chain(shared.iter().map(|shared| shared.reads)).collect();
+        if read.iter().any(|input| headwater_catalog::system_relation(*input).is_some()) {
+            return Err(SqlError::unsupported("a materialized view over system relations"));
         }
+        for shared in &shared {
+            let relation = shared_relation(shared, self.settings())?;
+            assert_eq!(relation.id, ids.next_id(), "shared relations are numbered from the id that was given");
+            self.transaction().change_catalog(&state, CatalogChange::CreateSharedRelation(relation))?;
+        }
+        let is_shared = |id: &RelationId| catalog.shared_relation(*id).is_some() || shared.iter().any(|s| s.id == *id);
         let view = MaterializedView {
-            id: catalog.ids().next_id(),
+            id: ids.next_id(),
             schema: new.schema,
             name: new.name,
             columns,
@@ -242,6 +251,7 @@ impl Session {
             owner: self.settings().user.clone(),
             comment: None,
             column_comments: BTreeMap::new(),
+            shared: read.into_iter().filter(is_shared).collect(),
             key: plan.key.clone(),
             plan: encode_plan(&plan)?,
         };

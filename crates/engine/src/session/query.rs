@@ -8,7 +8,9 @@ use crate::views::plan_inputs;
 use crate::visible::State;
 use crossbeam_channel::Receiver;
 use headwater_arrange::batch_bytes;
-use headwater_catalog::{Catalog, CatalogFunctions, Parameters, RelationRef, SessionInfo, SystemContext};
+use headwater_catalog::{
+    Catalog, CatalogFunctions, Parameters, RelationRef, SessionInfo, SharedRelation, SystemContext,
+};
 use headwater_compute::Interrupt;
 use headwater_compute::local::{self, SourceInput, SourceProvider};
 use headwater_expr::{EvalContext, Expr};
@@ -17,7 +19,7 @@ use headwater_plan::hir_visit::{HirVisitorMut, walk_query_mut, walk_scalar_mut};
 use headwater_plan::lir::{Finishing, Operator, Plan};
 use headwater_plan::{PlanInfo, PlanOptions, plan_query};
 use headwater_sql::{BoundStatement, Explain};
-use headwater_types::{Batch, DataType, Datum, RelationId, Result, Schema, SqlError, SqlState};
+use headwater_types::{Batch, DataType, Datum, RelationId, Result, Schema, SessionSettings, SqlError, SqlState};
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -120,15 +122,35 @@ fn together(batches: Vec<Batch>, types: &[DataType]) -> Result<Batch> {
 pub(super) struct Info<'a> {
     pub catalog: &'a Catalog,
     pub state: &'a State,
+    /// What the plan is to be run under.
+    pub settings: &'a SessionSettings,
+    pub sharing: Sharing,
+}
+
+/// Which shared relations a plan may read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Sharing {
+    /// A view's: all.
+    View,
+    /// That of a query: those that are in the state, and not in error.
+    Query,
+    /// That of a query whose transaction has changed what they may be made of: none.
+    None,
 }
 
 impl PlanInfo for Info<'_> {
     fn name(&self, relation: RelationId) -> String {
-        self.catalog.relation(relation).map_or_else(|| relation.to_string(), |found| found.name().to_owned())
+        match self.catalog.relation(relation) {
+            Some(found) => found.name().to_owned(),
+            None if self.catalog.shared_relation(relation).is_some() => format!("shared relation {relation}"),
+            None => relation.to_string(),
+        }
     }
 
     fn column_name(&self, relation: RelationId, column: usize) -> String {
-        let fields = self.catalog.relation(relation).map(|found| found.fields()).unwrap_or_default();
+        let fields = self.catalog.relation(relation).map(|found| found.fields());
+        let shared = || Some(self.catalog.shared_relation(relation)?.columns.clone());
+        let fields = fields.or_else(shared).unwrap_or_default();
         fields.get(column).map_or_else(|| format!("#{column}"), |field| field.name.clone())
     }
 
@@ -148,6 +170,24 @@ impl PlanInfo for Info<'_> {
 
     fn rows(&self, relation: RelationId) -> Option<u64> {
         self.state.relations.contains_key(&relation).then(|| self.state.row_count(relation))
+    }
+
+    fn shared_over(&self, relation: RelationId) -> Vec<Arc<SharedRelation>> {
+        let healthy = |id| self.state.relations.get(&id).is_some_and(|state| state.error.is_none());
+        let usable = |shared: &SharedRelation| match self.sharing {
+            Sharing::View => true,
+            Sharing::Query => healthy(shared.id),
+            Sharing::None => false,
+        };
+        let means_the_same = |shared: &SharedRelation| !shared.uses_settings || shared.settings == *self.settings;
+        let over = self.catalog.shared_relations().filter(|shared| shared.reads == relation);
+        over.filter(|shared| usable(shared) && means_the_same(shared)).cloned().collect()
+    }
+
+    fn shared_details(&self, relation: RelationId) -> Option<String> {
+        let shared = self.catalog.shared_relation(relation)?;
+        let readers = self.catalog.shared_reader_names(relation, &self.settings.search_path);
+        Some(format!("{}; read by {}", shared.definition, readers.join(", ")))
     }
 }
 
@@ -182,7 +222,7 @@ impl Session {
         let state = self.state()?;
         let catalog = self.catalog(&state);
         self.expand_changed_views(query, &state, &catalog)?;
-        let info = Info { catalog: &catalog, state: &state };
+        let info = self.info(&catalog, &state, self.query_sharing());
         let (plan, finishing) = plan_query(query, &info, &PlanOptions::default())?;
         let sessions: Vec<SessionInfo> = self.shared.sessions.lock().values().map(|s| s.info.clone()).collect();
         let row_count = |relation| state.row_count(relation);
@@ -218,10 +258,20 @@ impl Session {
         })
     }
 
+    /// Which shared relations a query may read now.
+    fn query_sharing(&self) -> Sharing {
+        let writes = self.transaction.as_ref().is_some_and(|transaction| transaction.written_tables().next().is_some());
+        if writes { Sharing::None } else { Sharing::Query }
+    }
+
+    /// What a plan for this session may know.
+    pub(super) fn info<'a>(&'a self, catalog: &'a Catalog, state: &'a State, sharing: Sharing) -> Info<'a> {
+        Info { catalog, state, settings: self.parameters.settings(), sharing }
+    }
+
     pub(super) fn explain(&mut self, explain: Explain, parameters: &[Datum]) -> Result<Execution> {
         let state = self.state()?;
         let catalog = self.catalog(&state);
-        let info = Info { catalog: &catalog, state: &state };
         let stage = match explain.stage {
             headwater_sql::ExplainStage::Hir => headwater_plan::ExplainStage::Hir,
             headwater_sql::ExplainStage::Mir => headwater_plan::ExplainStage::Mir,
@@ -235,7 +285,6 @@ impl Session {
         if explain.json {
             return Err(SqlError::unsupported("EXPLAIN (FORMAT JSON)"));
         }
-        let options = PlanOptions::default();
         let (mut query, is_view) = match *explain.statement {
             BoundStatement::Query(query) => (query, false),
             BoundStatement::CreateMaterializedView(view) => (view.query, true),
@@ -245,6 +294,12 @@ impl Session {
             _ => return Err(SqlError::unsupported("EXPLAIN of this statement")),
         };
         set_parameters(&mut query, parameters);
+        let (sharing, share_from) = match is_view {
+            true => (Sharing::View, Some(catalog.ids().next_id())),
+            false => (self.query_sharing(), None),
+        };
+        let info = self.info(&catalog, &state, sharing);
+        let options = PlanOptions { share_from, ..PlanOptions::default() };
         let text = headwater_plan::explain(&query, &info, &options, stage, is_view)?;
         let rows = text.lines().map(|line| vec![line.to_owned()]).collect();
         Ok(Execution::Rows(super::utility::text_rows(&["QUERY PLAN"], rows, "EXPLAIN")))

@@ -6,13 +6,16 @@ mod mir;
 mod scalar;
 
 use crate::hir::HirQuery;
-use crate::{PlanInfo, PlanOptions, decorrelate, query_relation, rewrite, view_relation};
-use headwater_types::Result;
+use crate::{PlanInfo, PlanOptions, SharedPlan, ViewPlan, decorrelate, query_relation, rewrite, view_relation};
+use headwater_catalog::SharedRelation;
+use headwater_types::{RelationId, Result};
+use std::sync::Arc;
 
-pub use lir::explain_plan;
+pub use lir::{explain_plan, explain_plan_with};
 #[cfg(test)]
 pub(crate) use mir::explain as mir_text;
 pub(crate) use mir::{call_text as mir_call_text, scalar_text as mir_scalar_text};
+pub(crate) use scalar::{aggregate as aggregate_text, scalar as scalar_text};
 
 /// Which stage to show.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,11 +57,64 @@ fn stage_text(
             let (relation, fired) = rewrite::optimize(relation, info, options.rewrites)?;
             Ok(with_rewrites(mir::explain(&relation, info), &fired))
         }
-        ExplainStage::Lir if view => Ok(explain_plan(&crate::plan_view(query, info, options)?, None, info)),
+        ExplainStage::Lir if view => Ok(explain_view(&crate::plan_view(query, info, options)?, info)),
         ExplainStage::Lir => {
             let (plan, finishing) = crate::plan_query(query, info, options)?;
             Ok(explain_plan(&plan, Some(&finishing), info))
         }
+    }
+}
+
+/// The view's plan, then those of the shared relations that are to be made for it.
+pub(crate) fn explain_view(view: &ViewPlan, info: &dyn PlanInfo) -> String {
+    let mut text = explain_plan(&view.plan, None, &WithShared { info, shared: &view.shared });
+    for shared in &view.shared {
+        text += &format!("\nShared relation {}\n{}", shared.id, explain_plan(&shared.plan, None, info));
+    }
+    text
+}
+
+/// What is known, with the shared relations to be made.
+struct WithShared<'a> {
+    info: &'a dyn PlanInfo,
+    shared: &'a [SharedPlan],
+}
+
+impl WithShared<'_> {
+    fn find(&self, relation: RelationId) -> Option<&SharedPlan> {
+        self.shared.iter().find(|shared| shared.id == relation)
+    }
+}
+
+impl PlanInfo for WithShared<'_> {
+    fn name(&self, relation: RelationId) -> String {
+        self.find(relation).map_or_else(|| self.info.name(relation), |shared| format!("shared relation {}", shared.id))
+    }
+
+    fn column_name(&self, relation: RelationId, column: usize) -> String {
+        let shared = self.find(relation).map(|shared| shared.columns[column].name.clone());
+        shared.unwrap_or_else(|| self.info.column_name(relation, column))
+    }
+
+    fn keys(&self, relation: RelationId) -> Vec<Vec<usize>> {
+        self.info.keys(relation)
+    }
+
+    fn not_null(&self, relation: RelationId) -> Vec<usize> {
+        self.info.not_null(relation)
+    }
+
+    fn rows(&self, relation: RelationId) -> Option<u64> {
+        self.info.rows(relation)
+    }
+
+    fn shared_over(&self, relation: RelationId) -> Vec<Arc<SharedRelation>> {
+        self.info.shared_over(relation)
+    }
+
+    fn shared_details(&self, relation: RelationId) -> Option<String> {
+        let shared = self.find(relation).map(|shared| format!("{} (new)", shared.definition));
+        shared.or_else(|| self.info.shared_details(relation))
     }
 }
 

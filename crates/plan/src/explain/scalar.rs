@@ -4,12 +4,13 @@ use headwater_expr::{Aggregate, AggregateFunction, Cast, ColumnOrder, Expr, Quan
 use headwater_types::{DataType, Datum, SessionSettings, datum_to_text};
 
 /// The scalar, with `leaf` showing its leaves.
-pub(super) fn scalar<L>(expr: &Expr<L>, leaf: &dyn Fn(&L) -> String) -> String {
+pub(crate) fn scalar<L>(expr: &Expr<L>, leaf: &dyn Fn(&L) -> String) -> String {
     let one = |e: &Expr<L>| scalar(e, leaf);
     let all = |list: &[Expr<L>]| list.iter().map(one).collect::<Vec<_>>();
     match expr {
         Expr::Leaf(l) => leaf(l),
         Expr::Literal(value, data_type) => literal(value, data_type),
+        Expr::Parameter(index, _) => format!("${}", index + 1),
         Expr::Call { function, args, .. } => {
             let (name, args) = (function.0.name, all(args));
             match args.as_slice() {
@@ -64,7 +65,7 @@ fn literal(value: &Datum, data_type: &DataType) -> String {
 }
 
 /// The aggregate call, with `leaf` showing its arguments' leaves.
-pub(super) fn aggregate<L>(call: &Aggregate<L>, leaf: &dyn Fn(&L) -> String) -> String {
+pub(crate) fn aggregate<L>(call: &Aggregate<L>, leaf: &dyn Fn(&L) -> String) -> String {
     let name = match call.function {
         AggregateFunction::CountStar | AggregateFunction::Count => "count".to_owned(),
         other => snake_case(&format!("{other:?}")),

@@ -128,6 +128,7 @@ pub(super) fn catalog() -> Catalog {
         owner: plain.owner,
         comment: None,
         column_comments: BTreeMap::new(),
+        shared: vec![],
         plan: vec![],
         key: None,
     }));

@@ -17,9 +17,9 @@ fn check(seed: u64) -> bool {
     let Ok(mut expected) = run::oracle(&query, &tables) else { return false };
     expected.sort();
     let random_rewrites = RewriteOptions::from_bits(random.random());
-    let explain = |rewrites| run::explained(&query, &tables, &PlanOptions { rewrites });
+    let explain = |rewrites| run::explained(&query, &tables, &PlanOptions { rewrites, ..PlanOptions::default() });
     for rewrites in [RewriteOptions::none(), RewriteOptions::all(), random_rewrites] {
-        let mut found = match run::planned(&query, &tables, &PlanOptions { rewrites }) {
+        let mut found = match run::planned(&query, &tables, &PlanOptions { rewrites, ..PlanOptions::default() }) {
             Ok(found) => found,
             // A subquery that uses nothing from outside is evaluated even if no row asks for it.
             Err(error) if error.state == SqlState::DivisionByZero => continue,

@@ -1,6 +1,7 @@
 //! Runs a bound query over small tables: by the oracle, and by a plan.
 
 use headwater_arrange::KeyedRelation;
+use headwater_catalog::SharedRelation;
 use headwater_compute::Interrupt;
 use headwater_compute::local::{SourceInput, SourceProvider, execute};
 use headwater_expr::EvalContext;
@@ -9,9 +10,10 @@ use headwater_plan::{ExplainStage, PlanInfo, PlanOptions, explain, plan_query};
 use headwater_types::{Batch, DataType, Datum, RelationId, Result, SessionSettings};
 use rand::Rng;
 use rand::rngs::SmallRng;
+use std::sync::Arc;
 
-/// `t1(a key, b)`, `t2(a, b, c)`, `t3(a key, b text)`; ids from 1.
-pub struct Tables(pub Vec<Vec<Vec<Datum>>>);
+/// `t1(a key, b)`, `t2(a, b, c)`, `t3(a key, b text)`; ids from 1. And the shared relations that views have brought.
+pub struct Tables(pub Vec<Vec<Vec<Datum>>>, pub Vec<Arc<SharedRelation>>);
 
 /// The tables' columns.
 pub fn types(table: u32) -> Vec<DataType> {
@@ -50,7 +52,7 @@ pub fn random_rows(random: &mut SmallRng, table: u32, below: i32) -> Vec<Vec<Dat
 
 impl Tables {
     pub fn random(random: &mut SmallRng) -> Self {
-        Self((1..=3).map(|table| random_rows(random, table, 6)).collect())
+        Self((1..=3).map(|table| random_rows(random, table, 6)).collect(), vec![])
     }
 
     pub fn rows(&self, relation: RelationId) -> Vec<Vec<Datum>> {
@@ -73,6 +75,12 @@ impl PlanInfo for Tables {
     }
     fn rows(&self, relation: RelationId) -> Option<u64> {
         u64::try_from(Tables::rows(self, relation).len()).ok()
+    }
+    fn shared_over(&self, relation: RelationId) -> Vec<Arc<SharedRelation>> {
+        self.1.iter().filter(|shared| shared.reads == relation).cloned().collect()
+    }
+    fn shared_details(&self, _: RelationId) -> Option<String> {
+        None
     }
 }
 

@@ -1,12 +1,15 @@
-//! Random bound queries as views: after every change of the tables, the view holds the oracle's rows.
+//! Random bound queries as views: after every change of the tables, the view holds the oracle's rows. Each is made
+//! twice; the second time it may read what the first has brought to share.
 
 use crate::generate::Generator;
 use crate::run::{self, Tables, is_keyed, types};
 use headwater_arrange::KeyedRelation;
+use headwater_catalog::SharedRelation;
 use headwater_compute::runtime::{MarkReport, Runtime, RuntimeConfig, Step, ViewInstall, ViewSnapshot};
 use headwater_dataflow::SourceDelta;
 use headwater_plan::hir::HirQuery;
-use headwater_plan::{PlanOptions, RewriteOptions, plan_view};
+use headwater_plan::lir::Plan;
+use headwater_plan::{PlanOptions, RewriteOptions, SharedPlan, ViewPlan, plan_view};
 use headwater_types::{Batch, Datum, Epoch, RelationId, Result, SessionSettings, SqlState};
 use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
@@ -15,6 +18,8 @@ use std::sync::mpsc::{Receiver, channel};
 
 const SEEDS: u64 = 300;
 const STEPS: usize = 8;
+const VIEWS: [RelationId; 2] = [RelationId(100), RelationId(101)];
+const SHARED_FIRST: RelationId = RelationId(200);
 
 /// The tables as the engine stores them.
 struct Stored(Vec<KeyedRelation>);
@@ -71,26 +76,43 @@ impl Stored {
     }
 
     fn tables(&self) -> Tables {
-        Tables((0..3).map(|table| self.rows(table).into_iter().map(|(_, row)| row).collect()).collect())
+        let rows = |table| self.rows(table).into_iter().map(|(_, row)| row).collect();
+        Tables((0..3).map(rows).collect(), vec![])
     }
 }
 
-struct Host {
+pub struct Host {
     runtime: Runtime,
     marks: Receiver<Result<MarkReport, String>>,
     epoch: u64,
 }
 
 impl Host {
-    fn start() -> Self {
+    pub fn start(workers: usize) -> Self {
         let (sender, marks) = channel();
         let fatal = sender.clone();
         let runtime = Runtime::start(
-            RuntimeConfig::default(),
+            RuntimeConfig { workers },
             Box::new(move |mark| sender.send(Ok(mark)).unwrap_or_default()),
             Box::new(move |message| fatal.send(Err(message)).unwrap_or_default()),
         );
         Self { runtime: runtime.expect("threads start"), marks, epoch: 0 }
+    }
+
+    /// Hosts a view; its first contents.
+    fn install(&mut self, view: RelationId, plan: Plan, stored: &Stored) -> Vec<ViewSnapshot> {
+        self.epoch += 1;
+        self.runtime.install(ViewInstall {
+            id: view,
+            types: plan.nodes[plan.root].types.clone(),
+            key: plan.key.clone(),
+            plan: Arc::new(plan),
+            settings: Arc::new(SessionSettings::default()),
+            inputs: (1..=3).zip(&stored.0).map(|(id, table)| (RelationId(id), table.snapshot())).collect(),
+            epoch: Epoch(self.epoch),
+            now_micros: 0,
+        });
+        self.mark().changed.into_iter().find(|(id, _)| *id == view).expect("it is new").1
     }
 
     fn mark(&self) -> MarkReport {
@@ -126,7 +148,8 @@ fn compare(found: Result<Vec<String>>, query: &HirQuery, tables: &Tables, what: 
     }
 }
 
-fn check(seed: u64, host: &mut Host) {
+/// Whether the query's view had something to share.
+fn check(seed: u64, host: &mut Host) -> bool {
     let mut random = SmallRng::seed_from_u64(seed);
     let tables = Tables::random(&mut random);
     let query = Generator::new(&mut random).query();
@@ -135,40 +158,70 @@ fn check(seed: u64, host: &mut Host) {
         1 => RewriteOptions::all(),
         _ => RewriteOptions::from_bits(random.random()),
     };
-    let options = PlanOptions { rewrites };
-    let plan = plan_view(&query, &tables, &options).unwrap_or_else(|error| panic!("seed {seed}: {error}"));
+    let options = PlanOptions { rewrites, share_from: random.random_bool(0.7).then_some(SHARED_FIRST) };
+    holds(seed, &query, tables, &options, &mut random, host)
+}
+
+/// Keeps two views of the query while the tables change, and compares them with the oracle after each step. Whether they
+/// had something to share.
+pub fn holds(
+    seed: u64,
+    query: &HirQuery,
+    mut tables: Tables,
+    options: &PlanOptions,
+    random: &mut SmallRng,
+    host: &mut Host,
+) -> bool {
+    let planned = |tables: &Tables, options: &PlanOptions| {
+        plan_view(query, tables, options).unwrap_or_else(|error| panic!("seed {seed}: {error}"))
+    };
     let mut stored = Stored::new(&tables);
-    let view = RelationId(100 + u32::try_from(seed).expect("small"));
-    host.epoch += 1;
-    host.runtime.install(ViewInstall {
-        id: view,
-        types: plan.nodes[plan.root].types.clone(),
-        key: plan.key.clone(),
-        plan: Arc::new(plan),
-        settings: Arc::new(SessionSettings::default()),
-        inputs: (1..=3).zip(&stored.0).map(|(id, table)| (RelationId(id), table.snapshot())).collect(),
-        epoch: Epoch(host.epoch),
-        now_micros: 0,
-    });
-    let mut contents = host.mark().changed.into_iter().find(|(id, _)| *id == view).expect("it is new").1;
+    let ViewPlan { plan, shared } = planned(&tables, options);
+    let mut hosted: Vec<RelationId> = shared.iter().map(|shared| shared.id).collect();
+    for shared in &shared {
+        host.install(shared.id, shared.plan.clone(), &stored);
+        tables.1.push(Arc::new(in_catalog(shared)));
+    }
+    let mut views = vec![(VIEWS[0], host.install(VIEWS[0], plan, &stored))];
+    let second = planned(&tables, &PlanOptions { share_from: None, ..*options });
+    views.push((VIEWS[1], host.install(VIEWS[1], second.plan, &stored)));
     for step in 0..=STEPS {
-        let what = || format!("seed {seed}, step {step}\n{}", run::explained(&query, &tables, &options));
-        compare(read(&contents), &query, &stored.tables(), &what);
+        let what = || format!("seed {seed}, step {step}\n{}", run::explained(query, &tables, options));
+        for (_, contents) in &views {
+            compare(read(contents), query, &stored.tables(), &what);
+        }
         host.epoch += 1;
-        let deltas = stored.change(&mut random);
+        let deltas = stored.change(random);
         host.runtime.step(Step { epoch: Epoch(host.epoch), now_micros: 0, deltas });
-        if let Some((_, changed)) = host.mark().changed.into_iter().find(|(id, _)| *id == view) {
-            contents = changed;
+        for (id, changed) in host.mark().changed {
+            if let Some((_, contents)) = views.iter_mut().find(|(view, _)| *view == id) {
+                *contents = changed;
+            }
         }
     }
-    host.runtime.drop_views(vec![view]);
+    hosted.extend(VIEWS);
+    host.runtime.drop_views(hosted);
+    !shared.is_empty()
+}
+
+fn in_catalog(shared: &SharedPlan) -> SharedRelation {
+    SharedRelation {
+        id: shared.id,
+        reads: shared.reads,
+        definition: shared.definition.clone(),
+        columns: shared.columns.clone(),
+        fingerprint: shared.fingerprint.clone(),
+        aggregates: shared.aggregates.clone(),
+        settings: SessionSettings::default(),
+        uses_settings: shared.uses_settings,
+        plan: vec![],
+    }
 }
 
 #[test]
 fn views_hold_the_oracles_rows() {
-    let mut host = Host::start();
+    let mut host = Host::start(1);
     let first = crate::first_seed();
-    for seed in first..first + SEEDS {
-        check(seed, &mut host);
-    }
+    let shared = (first..first + SEEDS).filter(|&seed| check(seed, &mut host)).count();
+    assert!(shared > 10, "only {shared} views had something to share");
 }

@@ -1,0 +1,357 @@
+//! Sub-plans that views have in common become *shared relations*: hidden, kept once, stored once.
+//!
+//! ```text
+//! Before: view a = Aggregate [k; s] (T) ⋈ D          After: r = Aggregate [k; s, n] (T)
+//!         view b = Aggregate [k; s, n] (T) ⋈ E              view a = Project [k, s] (r) ⋈ D
+//!                                                           view b = r ⋈ E
+//! ```
+//! The plan is cut at an aggregate whose input is a stored relation, mapped and filtered. Such an aggregate is known by
+//! its input and its groups, written in terms of the stored relation's columns (the *fingerprint*), so that it does not
+//! matter which columns the input carries, in which order, or which of its maps a filter is above.
+//!
+//! Where a view's plan has such an aggregate
+//! - and a shared relation has the same fingerprint and at least its aggregates, the plan reads that;
+//! - or else it feeds a join, it becomes a shared relation. That costs nothing: the join keeps row ids of the shared
+//!   relation where it would keep rows of its own. Elsewhere its groups would be stored twice, so it is left alone: a
+//!   view that is no more than an aggregate is not shared, unless one that joins the same has come before it.
+//!
+//! A query that is read once makes no shared relations, but reads them: all relations move together, so that its rows are
+//! those that it would compute.
+//!
+//! *Errors.* A relation raises the errors of all its aggregates. So a view reads one with more aggregates than it needs
+//! only if the others cannot fail; a query is told only of relations that stand in no error.
+
+use crate::mir::{Mir, MirAggregate};
+use crate::scalars::flatten_and;
+use crate::{PlanInfo, SharedPlan, explain, lower};
+use headwater_catalog::SharedAggregate;
+use headwater_expr::registry::Volatility;
+use headwater_expr::{Aggregate, AggregateFunction, Scalar};
+use headwater_types::{Field, RelationId, Result, Schema, SqlError};
+use serde::Serialize;
+
+/// Expressions that come to more nodes than this, once they are written in terms of stored columns, are not compared:
+/// each map over a map can multiply them.
+const EXPRESSION_NODES_MAX: usize = 4096;
+/// Longer texts of columns give way to a number.
+const NAME_CHARS_MAX: usize = 60;
+
+/// What sharing did to a plan.
+pub(crate) struct Shared {
+    /// The relations to make.
+    pub(crate) made: Vec<SharedPlan>,
+    /// Whether the plan has changed.
+    pub(crate) fired: bool,
+}
+
+/// Puts shared relations in the place of aggregates, in a view's plan: those that there are, or new ones, whose ids count
+/// from `next`.
+///
+/// # Errors
+///
+/// XX000 if an aggregate cannot be lowered or encoded.
+pub(crate) fn share(mir: &mut Mir, info: &dyn PlanInfo, next: Option<RelationId>) -> Result<Shared> {
+    run(mir, Sharing { info, next, kept: true, made: vec![], fired: false })
+}
+
+/// Puts the shared relations that there are in the place of aggregates, in the plan of a query that is read once.
+///
+/// # Errors
+///
+/// As [`share`].
+pub(crate) fn reuse(mir: &mut Mir, info: &dyn PlanInfo) -> Result<Shared> {
+    run(mir, Sharing { info, next: None, kept: false, made: vec![], fired: false })
+}
+
+fn run(mir: &mut Mir, mut sharing: Sharing<'_>) -> Result<Shared> {
+    sharing.visit(mir, false)?;
+    Ok(Shared { made: sharing.made, fired: sharing.fired })
+}
+
+struct Sharing<'a> {
+    info: &'a dyn PlanInfo,
+    /// The id of the next relation to make; `None` if none is to be made.
+    next: Option<RelationId>,
+    /// Whether the plan is a view's.
+    kept: bool,
+    made: Vec<SharedPlan>,
+    fired: bool,
+}
+
+impl Sharing<'_> {
+    /// `joined`: what the rows go into keeps them.
+    fn visit(&mut self, mir: &mut Mir, joined: bool) -> Result<()> {
+        if let Mir::Aggregate { input, group_key, aggregates } = mir
+            && let Some(cut) = Cut::of(input, group_key, aggregates)?
+            && let Some(relation) = self.relation(&cut, mir, joined)?
+        {
+            *mir = relation;
+            self.fired = true;
+            return Ok(());
+        }
+        if let Mir::Let { value, body, .. } = mir {
+            // It is used more than once, mostly by joins.
+            self.visit(value, true)?;
+            return self.visit(body, joined);
+        }
+        let joined = match mir {
+            Mir::Join { .. } => true,
+            Mir::Project { .. } | Mir::Map { .. } | Mir::Filter { .. } => joined,
+            _ => false,
+        };
+        mir.children_mut().into_iter().try_for_each(|child| self.visit(child, joined))
+    }
+
+    /// A shared relation that gives the aggregate's columns, if there is or may be one.
+    fn relation(&mut self, cut: &Cut, mir: &Mir, joined: bool) -> Result<Option<Mir>> {
+        if let Some(found) = self.find(cut) {
+            return Ok(Some(found));
+        }
+        let Some(id) = self.next.filter(|_| joined) else { return Ok(None) };
+        self.next = id.0.checked_add(1).map(RelationId);
+        let plan = cut.plan(id, mir, self.info)?;
+        let columns = cut.columns_in(&plan.aggregates, self.kept);
+        let relation = columns.map(|columns| get(id, &plan.columns, columns));
+        self.made.push(plan);
+        Ok(relation)
+    }
+
+    /// One that there is; the smallest, if there are several.
+    fn find(&self, cut: &Cut) -> Option<Mir> {
+        let existing = self.info.shared_over(cut.reads);
+        let existing = existing.iter().map(|r| (r.id, &r.fingerprint, &r.aggregates, &r.columns));
+        let made = self.made.iter().map(|r| (r.id, &r.fingerprint, &r.aggregates, &r.columns));
+        existing
+            .chain(made)
+            .filter(|(_, fingerprint, ..)| **fingerprint == cut.fingerprint)
+            .filter_map(|(id, _, aggregates, columns)| {
+                Some((aggregates.len(), id, columns, cut.columns_in(aggregates, self.kept)?))
+            })
+            .min_by_key(|(size, ..)| *size)
+            .map(|(_, id, columns, wanted)| get(id, columns, wanted))
+    }
+}
+
+/// These columns of a shared relation.
+fn get(relation: RelationId, columns: &Schema, wanted: Vec<usize>) -> Mir {
+    let types = columns.iter().map(|field| field.data_type.clone()).collect();
+    Mir::Get { relation, types }.project(wanted)
+}
+
+/// A stored relation's rows, mapped and filtered.
+struct Linear {
+    relation: RelationId,
+    /// The columns, over those of the stored relation.
+    columns: Vec<Scalar>,
+    /// What holds for the rows, over the columns of the stored relation.
+    predicates: Vec<Scalar>,
+}
+
+impl Linear {
+    fn of(mir: &Mir) -> Option<Self> {
+        match mir {
+            Mir::Get { relation, types } => {
+                let columns = types.iter().enumerate().map(|(c, t)| Scalar::column(c, t.clone())).collect();
+                Some(Self { relation: *relation, columns, predicates: vec![] })
+            }
+            Mir::Project { input, columns } => {
+                let input = Self::of(input)?;
+                Some(Self { columns: columns.iter().map(|&c| input.columns[c].clone()).collect(), ..input })
+            }
+            Mir::Map { input, scalars } => {
+                let mut input = Self::of(input)?;
+                let computed: Vec<Scalar> = scalars.iter().map(|s| input.inlined(s)).collect();
+                input.columns.extend(computed);
+                input.is_small().then_some(input)
+            }
+            Mir::Filter { input, predicates } => {
+                let mut input = Self::of(input)?;
+                for predicate in predicates {
+                    let predicate = input.inlined(predicate);
+                    flatten_and(predicate, &mut input.predicates);
+                }
+                input.is_small().then_some(input)
+            }
+            _ => None,
+        }
+    }
+
+    /// The scalar over the stored relation's columns.
+    fn inlined(&self, scalar: &Scalar) -> Scalar {
+        scalar.clone().map_leaves(&mut |column| self.columns[column.index].clone())
+    }
+
+    fn is_small(&self) -> bool {
+        self.columns.iter().chain(&self.predicates).map(nodes).sum::<usize>() <= EXPRESSION_NODES_MAX
+    }
+}
+
+fn nodes(scalar: &Scalar) -> usize {
+    1 + scalar.children().into_iter().map(nodes).sum::<usize>()
+}
+
+/// An aggregate in terms of a stored relation's columns.
+struct Cut {
+    reads: RelationId,
+    /// Of the relation, the rows and the groups.
+    fingerprint: Vec<u8>,
+    predicates: Vec<Scalar>,
+    /// The shared relation's group columns, in the fingerprint's order, with the ordinal in the plan's group key of each.
+    groups: Vec<(Scalar, usize)>,
+    /// Per entry of the plan's group key: its place among `groups`.
+    places: Vec<usize>,
+    /// The aggregates, in the plan's order, and what is known of each.
+    aggregates: Vec<(MirAggregate, SharedAggregate)>,
+}
+
+impl Cut {
+    /// `None` if the input is not a stored relation's rows.
+    fn of(input: &Mir, group_key: &[usize], aggregates: &[MirAggregate]) -> Result<Option<Self>> {
+        let Some(mut input) = Linear::of(input) else { return Ok(None) };
+        let mut groups = vec![];
+        for (place, &column) in group_key.iter().enumerate() {
+            let scalar = input.columns[column].clone();
+            groups.push((encode(&scalar)?, scalar, place));
+        }
+        groups.sort_by(|a, b| a.0.cmp(&b.0));
+        let mut places = vec![0; group_key.len()];
+        let mut distinct: Vec<(Vec<u8>, Scalar, usize)> = vec![];
+        for (bytes, scalar, place) in groups {
+            if distinct.last().is_none_or(|last| last.0 != bytes) {
+                distinct.push((bytes, scalar, place));
+            }
+            places[place] = distinct.len() - 1;
+        }
+        let mut predicates = vec![];
+        for predicate in std::mem::take(&mut input.predicates) {
+            predicates.push((encode(&predicate)?, predicate));
+        }
+        predicates.sort_by(|a, b| a.0.cmp(&b.0));
+        predicates.dedup_by(|a, b| a.0 == b.0);
+        let mut known = vec![];
+        for call in aggregates {
+            let call = inlined(call, &input);
+            let shared = SharedAggregate { fingerprint: encode(&call)?, fallible: is_fallible(&call) };
+            known.push((call, shared));
+        }
+        let of_groups: Vec<&[u8]> = distinct.iter().map(|(bytes, ..)| bytes.as_slice()).collect();
+        let of_rows: Vec<&[u8]> = predicates.iter().map(|(bytes, _)| bytes.as_slice()).collect();
+        Ok(Some(Self {
+            reads: input.relation,
+            fingerprint: encode(&(input.relation, of_rows, of_groups))?,
+            predicates: predicates.into_iter().map(|(_, predicate)| predicate).collect(),
+            groups: distinct.into_iter().map(|(_, scalar, place)| (scalar, place)).collect(),
+            places,
+            aggregates: known,
+        }))
+    }
+
+    /// The plan's columns among those of a relation of this fingerprint with these aggregates, if it has them.
+    fn columns_in(&self, aggregates: &[SharedAggregate], kept: bool) -> Option<Vec<usize>> {
+        let place = |wanted: &SharedAggregate| aggregates.iter().position(|a| a.fingerprint == wanted.fingerprint);
+        let wanted: Vec<usize> = self.aggregates.iter().map(|(_, wanted)| place(wanted)).collect::<Option<_>>()?;
+        let raises_more = aggregates.iter().enumerate().any(|(i, a)| a.fallible && !wanted.contains(&i));
+        if kept && raises_more {
+            return None;
+        }
+        Some(self.places.iter().copied().chain(wanted.into_iter().map(|i| self.groups.len() + i)).collect())
+    }
+
+    /// The relation to make: the aggregate `mir` with its columns in order, each once.
+    fn plan(&self, id: RelationId, mir: &Mir, info: &dyn PlanInfo) -> Result<SharedPlan> {
+        let Mir::Aggregate { input, group_key, aggregates } = mir else {
+            return Err(SqlError::internal("what is shared is not an aggregate"));
+        };
+        let groups = self.groups.iter().map(|&(_, place)| group_key[place]).collect();
+        let (mut calls, mut known) = (vec![], vec![]);
+        for (call, (_, shared)) in aggregates.iter().zip(&self.aggregates) {
+            if !known.contains(shared) {
+                calls.push(call.clone());
+                known.push(shared.clone());
+            }
+        }
+        let shared = Mir::Aggregate { input: input.clone(), group_key: groups, aggregates: calls };
+        let names = self.names(&known, info);
+        let columns = names.iter().zip(shared.types()).enumerate();
+        let columns = columns.map(|(i, (name, data_type))| Field::new(short(name, i), data_type)).collect();
+        let lower::Lowered { nodes, root } = lower::lower(&shared)?;
+        let key = Some((0..self.groups.len()).collect());
+        Ok(SharedPlan {
+            id,
+            reads: self.reads,
+            definition: self.definition(&names, info),
+            columns,
+            fingerprint: self.fingerprint.clone(),
+            aggregates: known,
+            uses_settings: self.uses_settings(),
+            plan: crate::lir::Plan { nodes, root, key, rewrites: vec![] },
+        })
+    }
+
+    /// The columns as text.
+    fn names(&self, known: &[SharedAggregate], info: &dyn PlanInfo) -> Vec<String> {
+        let column = |c: &headwater_expr::Column| info.column_name(self.reads, c.index);
+        let groups = self.groups.iter().map(|(scalar, _)| explain::scalar_text(scalar, &column));
+        let call = |shared: &SharedAggregate| {
+            let found = self.aggregates.iter().find(|(_, other)| other.fingerprint == shared.fingerprint);
+            found.map_or_else(String::new, |(call, _)| explain::aggregate_text(call, &column))
+        };
+        groups.chain(known.iter().map(call)).collect()
+    }
+
+    /// As a query, nearly.
+    fn definition(&self, names: &[String], info: &dyn PlanInfo) -> String {
+        let column = |c: &headwater_expr::Column| info.column_name(self.reads, c.index);
+        let mut text = format!("SELECT {} FROM {}", names.join(", "), info.name(self.reads));
+        let conditions: Vec<String> = self.predicates.iter().map(|p| explain::scalar_text(p, &column)).collect();
+        if !conditions.is_empty() {
+            text += &format!(" WHERE {}", conditions.join(" AND "));
+        }
+        if !self.groups.is_empty() {
+            text += &format!(" GROUP BY {}", names[..self.groups.len()].join(", "));
+        }
+        text
+    }
+
+    fn uses_settings(&self) -> bool {
+        let calls = self.aggregates.iter().flat_map(|(call, _)| scalars_of(call));
+        let all = self.groups.iter().map(|(scalar, _)| scalar).chain(&self.predicates).chain(calls);
+        all.into_iter().any(|scalar| scalar.volatility() != Volatility::Immutable)
+    }
+}
+
+/// The name of a column, whose text may be too long for one.
+fn short(text: &str, column: usize) -> String {
+    if text.chars().count() <= NAME_CHARS_MAX { text.to_owned() } else { format!("column{}", column + 1) }
+}
+
+/// What the call evaluates for each row.
+fn scalars_of(call: &MirAggregate) -> impl Iterator<Item = &Scalar> {
+    call.args.iter().chain(&call.filter).chain(call.order_by.iter().map(|(key, _)| key))
+}
+
+fn inlined(call: &MirAggregate, input: &Linear) -> MirAggregate {
+    Aggregate {
+        function: call.function,
+        args: call.args.iter().map(|arg| input.inlined(arg)).collect(),
+        distinct: call.distinct,
+        filter: call.filter.as_ref().map(|filter| input.inlined(filter)),
+        order_by: call.order_by.iter().map(|(key, order)| (input.inlined(key), *order)).collect(),
+        data_type: call.data_type.clone(),
+    }
+}
+
+/// Whether the aggregate can raise an error, by its arguments or because its result is out of range.
+fn is_fallible(call: &MirAggregate) -> bool {
+    use AggregateFunction as F;
+    let ranged = !matches!(call.function, F::CountStar | F::Count | F::Min | F::Max | F::BoolAnd | F::BoolOr);
+    ranged || scalars_of(call).any(Scalar::is_fallible)
+}
+
+/// Equal values have equal bytes.
+fn encode(value: &impl Serialize) -> Result<Vec<u8>> {
+    postcard::to_stdvec(value).map_err(|e| SqlError::internal(format!("cannot encode a part of a plan: {e}")))
+}
+
+#[cfg(test)]
+mod tests;
