@@ -6,7 +6,8 @@
 //!                          └─ steps ─▶ views (compute) ─▶ marks ─▶ visible
 //! ```
 //!
-//! Requests that wait are committed as one group under one epoch; a request with DDL is a group of its own.
+//! Requests that wait are committed as one group under one epoch; a request with DDL is a group of its own, and so is one
+//! whose rows are ahead of it ([`crate::ahead`]).
 //!
 //! # Invariants
 //!
@@ -14,6 +15,7 @@
 //! 2. What is applied is logged before the next group; a log that cannot be written ends the database.
 //! 3. The views' lag is bounded: beyond [`VIEW_LAG_BYTES_MAX`] commits wait.
 
+use crate::ahead::{Ahead, AheadBatch, Pause};
 use crate::change::{NetChange, TableOp, net_change, overwrite, overwriting_batches};
 use crate::record::{CommitBody, StoredBatch, TableWrite};
 use crate::session::transaction::Changes;
@@ -36,6 +38,15 @@ const GROUP_REQUESTS_MAX: usize = 256;
 /// Memory of the changes that the views have not taken yet, in bytes, beyond which commits wait.
 pub(crate) const VIEW_LAG_BYTES_MAX: usize = 512 << 20;
 
+/// What sessions ask of the engine thread.
+pub(crate) enum Request {
+    Commit(CommitRequest),
+    /// Rows of a transaction that is not yet to be committed.
+    Ahead(AheadBatch),
+    /// The transaction of this name will not be committed, or has been.
+    TakeBack(i64),
+}
+
 /// A transaction to commit.
 pub(crate) struct CommitRequest {
     pub changes: Changes,
@@ -45,7 +56,7 @@ pub(crate) struct CommitRequest {
 }
 
 /// A checked change of one table.
-enum Planned {
+pub(crate) enum Planned {
     /// Computed whole.
     Net(NetChange),
     /// Insertions that overwrite: batch by batch, each over what the one before left.
@@ -53,7 +64,7 @@ enum Planned {
 }
 
 /// A request's checked changes, by table.
-type PlannedWrites = Vec<(RelationId, Planned)>;
+pub(crate) type PlannedWrites = Vec<(RelationId, Planned)>;
 
 fn plan_write(shape: &TableShape, ops: &[TableOp], rows: &KeyedRelation) -> Result<Planned> {
     Ok(match overwriting_batches(ops) {
@@ -83,6 +94,8 @@ pub(crate) struct Committer {
     pub sync: Sender<SyncRequest>,
     pub clock: fn() -> i64,
     pub queue: StepQueue,
+    pub ahead: Option<Ahead>,
+    pub pause: Pause,
 }
 
 /// Steps that wait for the views.
@@ -95,7 +108,7 @@ pub(crate) struct StepQueue {
 
 impl Committer {
     /// Serves until shutdown or until the log fails.
-    pub fn run(mut self, requests: &Receiver<CommitRequest>, events: &Receiver<Event>) {
+    pub fn run(mut self, requests: &Receiver<Request>, events: &Receiver<Event>) {
         let never = crossbeam_channel::never();
         loop {
             let open = if self.queue.bytes() > VIEW_LAG_BYTES_MAX { &never } else { requests };
@@ -114,7 +127,7 @@ impl Committer {
                     }
                 },
                 recv(open) -> request => match request {
-                    Ok(first) => self.commit_waiting(first, requests),
+                    Ok(first) => self.serve(first, requests),
                     Err(_) => return,
                 },
             };
@@ -126,31 +139,55 @@ impl Committer {
     }
 
     /// Commits what was asked for before the shutdown.
-    fn commit_rest(&mut self, requests: &Receiver<CommitRequest>) {
+    fn commit_rest(&mut self, requests: &Receiver<Request>) {
         while let Ok(request) = requests.try_recv() {
-            if let Err(error) = self.commit_waiting(request, requests) {
+            if let Err(error) = self.serve(request, requests) {
                 self.visible.fail(&error.message);
                 return;
             }
         }
     }
 
-    /// Commits a request and those that wait behind it.
-    fn commit_waiting(&mut self, first: CommitRequest, requests: &Receiver<CommitRequest>) -> Result<()> {
+    /// Does what is asked, and commits those that wait behind it.
+    fn serve(&mut self, first: Request, requests: &Receiver<Request>) -> Result<()> {
         let mut group = vec![];
         let mut next = Some(first);
         while let Some(request) = next {
-            if request.changes.changes.is_empty() {
-                group.push(request);
-            } else {
-                self.commit_group(std::mem::take(&mut group))?;
-                self.commit_ddl(request)?;
+            match request {
+                Request::Commit(request) if !self.is_alone(&request) => {
+                    self.make_way()?;
+                    group.push(request);
+                    next = if group.len() < GROUP_REQUESTS_MAX { requests.try_recv().ok() } else { None };
+                }
+                other => {
+                    self.commit_group(std::mem::take(&mut group))?;
+                    self.serve_alone(other)?;
+                    next = None;
+                }
             }
-            next = if group.len() < GROUP_REQUESTS_MAX { requests.try_recv().ok() } else { None };
         }
         self.commit_group(group)?;
         self.send_steps();
         Ok(())
+    }
+
+    /// Whether a request is a group of its own.
+    fn is_alone(&self, request: &CommitRequest) -> bool {
+        let is_ahead = request.changes.ahead.as_ref().is_some_and(|rows| self.is_ahead(rows.transaction()));
+        is_ahead || !request.changes.changes.is_empty()
+    }
+
+    fn serve_alone(&mut self, request: Request) -> Result<()> {
+        match request {
+            Request::Ahead(batch) => self.get_ahead(batch),
+            Request::TakeBack(transaction) if self.is_ahead(transaction) => self.take_back(),
+            Request::TakeBack(_) => Ok(()),
+            Request::Commit(request) if request.changes.changes.is_empty() => self.commit_ahead(request),
+            Request::Commit(request) => {
+                self.make_way()?;
+                self.commit_ddl(request)
+            }
+        }
     }
 
     fn commit_group(&mut self, group: Vec<CommitRequest>) -> Result<()> {
@@ -274,7 +311,7 @@ impl Committer {
     }
 
     /// What a request comes to, if all of it can be applied.
-    fn plan_writes(&self, writes: &[(RelationId, Vec<TableOp>)]) -> Result<PlannedWrites> {
+    pub fn plan_writes(&self, writes: &[(RelationId, Vec<TableOp>)]) -> Result<PlannedWrites> {
         let plan = |(table, ops): &(RelationId, Vec<TableOp>)| {
             let rows = self.tables.get(table).ok_or_else(|| table_is_gone(*table))?;
             Ok((*table, plan_write(&self.shapes[table], ops, rows)?))
@@ -283,7 +320,7 @@ impl Committer {
     }
 
     /// Applies a request to the tables and to the step in the making; returns what to log.
-    fn apply(&mut self, epoch: Epoch, now_micros: i64, planned: PlannedWrites) -> Result<Vec<TableWrite>> {
+    pub fn apply(&mut self, epoch: Epoch, now_micros: i64, planned: PlannedWrites) -> Result<Vec<TableWrite>> {
         let mut written = vec![];
         for (table, plan) in planned {
             match plan {
@@ -301,7 +338,7 @@ impl Committer {
     }
 
     /// Applies a change, in parts where it is too large for one batch.
-    fn apply_change(
+    pub fn apply_change(
         &mut self,
         epoch: Epoch,
         now_micros: i64,
@@ -344,18 +381,15 @@ impl Committer {
             deleted_keys: StoredBatch::store(&deleted_keys),
             inserted: StoredBatch::store(&change.inserted),
         });
-        let step = self.queue.building.get_or_insert_with(|| StepBuilder::new(epoch, now_micros));
-        step.epoch = epoch;
-        step.now_micros = now_micros;
-        step.add(table, before, applied, after);
+        self.queue.build(epoch, now_micros).add(table, before, applied, after);
         Ok(())
     }
 
-    fn next_epoch(&self) -> (Epoch, i64) {
+    pub fn next_epoch(&self) -> (Epoch, i64) {
         (self.epoch.next(), (self.clock)().max(self.now_micros + 1))
     }
 
-    fn log(&mut self, epoch: Epoch, now_micros: i64, body: &mut CommitBody) -> Result<()> {
+    pub fn log(&mut self, epoch: Epoch, now_micros: i64, body: &mut CommitBody) -> Result<()> {
         let body = body.encode()?;
         self.log
             .append(epoch, now_micros, body)
@@ -365,7 +399,7 @@ impl Committer {
         Ok(())
     }
 
-    fn acknowledge(&self, epoch: Epoch, wrote: bool, acknowledgements: Vec<Acknowledgement>) {
+    pub fn acknowledge(&self, epoch: Epoch, wrote: bool, acknowledgements: Vec<Acknowledgement>) {
         // The sync thread ends only after this one, or when the log has failed and sessions are told so anyway.
         let _ = self.sync.send(SyncRequest { epoch, wrote, acknowledgements });
     }
@@ -373,7 +407,7 @@ impl Committer {
     /// Sends the views what of a large commit is complete, so that they work on it while the rest is applied. It is not
     /// yet logged, nor can it be read before the mark; and after it was applied only a failure that ends the database
     /// can keep it from being logged.
-    fn send_complete_pieces(&mut self) {
+    pub fn send_complete_pieces(&mut self) {
         if !self.queue.finished.is_empty() {
             return;
         }
@@ -385,10 +419,17 @@ impl Committer {
         }
     }
 
-    /// Sends the views as many steps as they may have.
+    /// Sends the views as many steps as they may have, and what is ahead of the next.
     pub fn send_steps(&mut self) {
+        self.send_closed_steps();
+        if self.ahead.is_some() {
+            self.send_complete_pieces();
+        }
+    }
+
+    fn send_closed_steps(&mut self) {
         while self.queue.in_flight < STEPS_IN_FLIGHT_MAX {
-            if self.queue.finished.is_empty() {
+            if self.queue.finished.is_empty() && self.ahead.is_none() {
                 self.queue.close(&self.tables);
             }
             let Some(step) = self.queue.finished.pop_front() else { return };
@@ -424,7 +465,15 @@ impl StepQueue {
         Self { building: step, ..Self::default() }
     }
 
-    fn close(&mut self, tables: &BTreeMap<RelationId, KeyedRelation>) {
+    /// The step in the making, which now ends with this epoch.
+    pub fn build(&mut self, epoch: Epoch, now_micros: i64) -> &mut StepBuilder {
+        let step = self.building.get_or_insert_with(|| StepBuilder::new(epoch, now_micros));
+        step.epoch = epoch;
+        step.now_micros = now_micros;
+        step
+    }
+
+    pub fn close(&mut self, tables: &BTreeMap<RelationId, KeyedRelation>) {
         if let Some(step) = self.building.take() {
             self.finished.push_back(step.finish(tables));
         }
@@ -437,12 +486,12 @@ impl StepQueue {
 }
 
 impl CommitRequest {
-    fn refuse(self, error: SqlError) {
+    pub fn refuse(self, error: SqlError) {
         // The session may be gone.
         let _ = self.reply.send(Err(error));
     }
 
-    fn acknowledgement(&self, epoch: Epoch) -> Acknowledgement {
+    pub fn acknowledgement(&self, epoch: Epoch) -> Acknowledgement {
         Acknowledgement { epoch, reply: self.reply.clone(), synchronous: self.synchronous }
     }
 }

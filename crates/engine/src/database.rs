@@ -1,6 +1,7 @@
 //! An open database: its threads, its recovery, its sessions.
 
-use crate::commit::{CommitRequest, Committer, Event, StepQueue};
+use crate::ahead::{AheadRows, Pause};
+use crate::commit::{CommitRequest, Committer, Event, Request, StepQueue};
 use crate::record::CommitBody;
 use crate::session::Session;
 use crate::session::transaction::Changes;
@@ -36,7 +37,7 @@ pub(crate) struct Shared {
     pub visible: Arc<Visible>,
     pub sessions: Mutex<HashMap<i32, Connected>>,
     pub started_micros: i64,
-    requests: Sender<CommitRequest>,
+    requests: Sender<Request>,
     events: Sender<Event>,
     threads: Mutex<Vec<JoinHandle<()>>>,
     next_pid: AtomicI32,
@@ -130,6 +131,8 @@ impl Database {
             sync,
             clock: wall_clock,
             queue,
+            ahead: None,
+            pause: Pause::default(),
         };
         committer.send_steps();
         let shared = Arc::new(Shared {
@@ -225,12 +228,17 @@ impl Shared {
         let is_ddl = !changes.changes.is_empty();
         let (reply, answer) = crossbeam_channel::bounded(1);
         let stopped = || self.visible.fatal().map_or_else(crate::visible::stopped, |why| crate::visible::crashed(&why));
-        self.requests.send(CommitRequest { changes, synchronous, reply }).map_err(|_| stopped())?;
+        self.requests.send(Request::Commit(CommitRequest { changes, synchronous, reply })).map_err(|_| stopped())?;
         let epoch = answer.recv().map_err(|_| stopped())??;
         if is_ddl {
             self.visible.wait(epoch, &Interrupt::default())?;
         }
         Ok(())
+    }
+
+    /// A transaction's rows that get ahead of its commit: none yet.
+    pub fn ahead(&self, table: RelationId) -> AheadRows {
+        AheadRows::new(self.next_transaction_id(), table, self.requests.clone())
     }
 
     /// `count` fresh row ids for tables without a key, the first of them.

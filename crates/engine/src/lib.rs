@@ -8,6 +8,7 @@
 //!
 //! Synchronous throughout: whoever calls waits. No sockets, no SQL text beyond what `sql` parses.
 
+mod ahead;
 mod change;
 mod commit;
 mod config;

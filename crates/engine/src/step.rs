@@ -130,8 +130,8 @@ impl StepBuilder {
         }
         let mut complete = vec![];
         for (&table, pieces) in &mut self.tables {
-            while pieces.len() > 1 {
-                let piece = pieces.pop_front().expect("there are two");
+            while pieces.len() > 1 || pieces.front().is_some_and(|piece| piece.rows >= PIECE_ROWS_MIN) {
+                let piece = pieces.pop_front().expect("there is one");
                 complete.push(vec![(table, piece.finish())]);
             }
         }

@@ -158,7 +158,7 @@ impl CopyIn {
             match &mut self.conflict {
                 Conflict::Mode(mode) => {
                     self.rows += rows.rows;
-                    session.write(&self.shape, TableOp::Insert { rows, mode: *mode })?;
+                    session.write_ahead(&self.shape, rows, *mode, COPY_BATCH_ROWS)?;
                 }
                 Conflict::Held { rows: held, bytes, .. } => {
                     let op = TableOp::Insert { rows: rows.clone(), mode: InsertMode::Unseen };

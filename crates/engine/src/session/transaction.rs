@@ -3,10 +3,11 @@
 //! Nothing of it is in the database before COMMIT. Its own reads overlay the changes on a state; a savepoint is a
 //! length of the lists of changes.
 
+use crate::ahead::AheadRows;
 use crate::change::TableOp;
 use crate::visible::State;
 use headwater_catalog::{Catalog, CatalogChange};
-use headwater_types::{Epoch, RelationId, Result, SqlError, SqlState};
+use headwater_types::{Batch, Epoch, RelationId, Result, SqlError, SqlState};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -47,6 +48,8 @@ pub(crate) struct Transaction {
     /// The catalog it was begun on, once it has changed it; with the changes.
     catalog: Option<CatalogOverlay>,
     writes: BTreeMap<RelationId, Vec<TableOp>>,
+    /// Those of the writes that the engine applies already.
+    ahead: Option<AheadRows>,
     bytes: usize,
     savepoints: Vec<Savepoint>,
 }
@@ -65,6 +68,7 @@ pub(crate) struct Changes {
     pub base_version: Option<u64>,
     pub changes: Vec<CatalogChange>,
     pub writes: Vec<(RelationId, Vec<TableOp>)>,
+    pub ahead: Option<AheadRows>,
 }
 
 impl Changes {
@@ -85,6 +89,7 @@ impl Transaction {
             started: false,
             catalog: None,
             writes: BTreeMap::new(),
+            ahead: None,
             bytes: 0,
             savepoints: vec![],
         }
@@ -93,6 +98,11 @@ impl Transaction {
     /// Whether nothing has been changed.
     pub fn is_clean(&self) -> bool {
         self.catalog.is_none() && self.writes.is_empty()
+    }
+
+    /// Whether it has changed the catalog.
+    pub fn has_catalog(&self) -> bool {
+        self.catalog.is_some()
     }
 
     /// The catalog as this transaction sees it over `state`.
@@ -126,6 +136,17 @@ impl Transaction {
         self.bytes += bytes;
         self.writes.entry(table).or_default().push(op);
         Ok(())
+    }
+
+    /// Lets the engine apply the table's newest write, which inserts these rows, before the commit; if it can.
+    pub fn get_ahead(&mut self, table: RelationId, rows: &Batch, unique: bool, begin: impl FnOnce() -> AheadRows) {
+        let place = self.writes(table).len() - 1;
+        if self.ahead.is_none() && place == 0 && self.catalog.is_none() {
+            self.ahead = Some(begin());
+        }
+        if let Some(ahead) = &mut self.ahead {
+            ahead.give(place, table, rows, unique);
+        }
     }
 
     /// Whether so many more bytes may be buffered.
@@ -172,6 +193,7 @@ impl Transaction {
         let at = self.find_savepoint(name)?;
         self.savepoints.truncate(at + 1);
         let savepoint = &self.savepoints[at];
+        self.ahead = None;
         match &mut self.catalog {
             Some(overlay) if savepoint.changes > 0 => {
                 overlay.changes.truncate(savepoint.changes);
@@ -197,13 +219,15 @@ impl Transaction {
     pub fn into_changes(self) -> Changes {
         let mut writes = self.writes;
         let Some(overlay) = self.catalog else {
-            return Changes { base_version: None, changes: vec![], writes: writes.into_iter().collect() };
+            let writes = writes.into_iter().collect();
+            return Changes { base_version: None, changes: vec![], writes, ahead: self.ahead };
         };
         writes.retain(|table, _| overlay.current.table(*table).is_some());
         Changes {
             base_version: Some(overlay.base_version),
             changes: overlay.changes,
             writes: writes.into_iter().collect(),
+            ahead: self.ahead,
         }
     }
 }
