@@ -1,5 +1,6 @@
 //! Random bound queries over small tables, by the oracle and by the engine.
 
+mod eager;
 mod generate;
 mod queries;
 mod run;
