@@ -25,5 +25,5 @@ pub use config::{Config, ConnectOptions, OpenError, SESSIONS_MAX, TRANSACTION_BY
 pub use database::Database;
 pub use headwater_sql::{Statement, StatementKind};
 pub use session::{
-    ColumnDescription, CopyIn, CopyOut, Description, Execution, Notice, RowStream, Session, TransactionStatus,
+    ColumnDescription, CopyIn, CopyOut, Description, Execution, Notice, RowStream, Runnable, Session, TransactionStatus,
 };

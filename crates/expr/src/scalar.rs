@@ -106,6 +106,8 @@ pub enum Expr<L> {
     Array(Vec<Expr<L>>, DataType),
     /// `array[index]`; out of bounds is NULL. Arrays count from 1, vectors from 0.
     Subscript(Box<Expr<L>>, Box<Expr<L>>),
+    /// A constant of which a plan that runs more than once knows the type only: its ordinal among the values of a run.
+    Parameter(usize, DataType),
 }
 
 /// What an expression's leaf must tell.
@@ -129,7 +131,7 @@ impl<L> Expr<L> {
     /// The direct operands, in order.
     pub fn children(&self) -> Vec<&Self> {
         match self {
-            Self::Leaf(_) | Self::Literal(..) => vec![],
+            Self::Leaf(_) | Self::Literal(..) | Self::Parameter(..) => vec![],
             Self::Call { args, .. }
             | Self::And(args)
             | Self::Or(args)
@@ -147,7 +149,7 @@ impl<L> Expr<L> {
     /// The direct operands, in order.
     pub fn children_mut(&mut self) -> Vec<&mut Self> {
         match self {
-            Self::Leaf(_) | Self::Literal(..) => vec![],
+            Self::Leaf(_) | Self::Literal(..) | Self::Parameter(..) => vec![],
             Self::Call { args, .. }
             | Self::And(args)
             | Self::Or(args)
@@ -184,6 +186,7 @@ impl<L> Expr<L> {
         Ok(match self {
             Self::Leaf(leaf) => replace(leaf)?,
             Self::Literal(value, data_type) => Expr::Literal(value, data_type),
+            Self::Parameter(index, data_type) => Expr::Parameter(index, data_type),
             Self::Call { function, args, data_type } => Expr::Call { function, args: all(args)?, data_type },
             Self::Cast(input, cast) => Expr::Cast(Box::new(input.try_map_leaves(replace)?), cast),
             Self::And(args) => Expr::And(all(args)?),
@@ -228,7 +231,7 @@ impl<L: Leaf> Expr<L> {
     pub fn data_type(&self) -> DataType {
         match self {
             Self::Leaf(leaf) => leaf.data_type(),
-            Self::Literal(_, data_type) | Self::Call { data_type, .. } => data_type.clone(),
+            Self::Literal(_, data_type) | Self::Parameter(_, data_type) | Self::Call { data_type, .. } => data_type.clone(),
             Self::Cast(_, cast) => cast.to.clone(),
             Self::And(_)
             | Self::Or(_)
@@ -262,6 +265,8 @@ impl<L: Leaf> Expr<L> {
         let own = match self {
             Self::Call { function, .. } | Self::Quantified { function, .. } => function.0.volatility,
             Self::Cast(input, cast) => cast_volatility(&input.data_type(), &cast.to),
+            // The next run's is another.
+            Self::Parameter(..) => Volatility::Stable,
             _ => Volatility::Immutable,
         };
         self.children().into_iter().map(Self::volatility).fold(own, Volatility::max)
@@ -289,7 +294,7 @@ impl<L: Leaf> Expr<L> {
             Self::IsNull(_) | Self::IsNotDistinct(..) | Self::Array(..) => false,
             Self::Case { branches, otherwise } => branches.iter().any(|(_, r)| nullable(r)) || nullable(otherwise),
             Self::Coalesce(args) => args.iter().all(nullable),
-            Self::Quantified { .. } | Self::Subscript(..) => true,
+            Self::Quantified { .. } | Self::Subscript(..) | Self::Parameter(..) => true,
         }
     }
 }
@@ -327,6 +332,26 @@ fn cast_volatility(from: &DataType, to: &DataType) -> Volatility {
 }
 
 impl Scalar {
+    /// Puts parameters' values in their places; whether all operands of an operator
+    /// have become constants.
+    ///
+    /// # Panics
+    ///
+    /// If there are fewer values than parameters.
+    pub fn set_parameters(&mut self, values: &[Datum]) -> bool {
+        if let Self::Parameter(index, data_type) = self {
+            *self = Self::Literal(values[*index].clone(), data_type.clone());
+            return false;
+        }
+        let (mut is_set, mut deeper, mut is_constant) = (false, false, true);
+        for child in self.children_mut() {
+            is_set |= matches!(child, Self::Parameter(..));
+            deeper |= child.set_parameters(values);
+            is_constant &= matches!(child, Self::Literal(..));
+        }
+        deeper || is_set && is_constant
+    }
+
     /// The input column `index`.
     pub fn column(index: usize, data_type: DataType) -> Self {
         Self::Leaf(Column { index, data_type })

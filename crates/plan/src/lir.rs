@@ -3,7 +3,9 @@
 //! A plan is a DAG of nodes in topological order. The same plan serves a view (each node keeps the state its operator
 //! needs) and a one-shot query (each node sees its whole input as one delta).
 
+use crate::rewrite;
 pub use headwater_dataflow::spec::{Finishing, FlatMapPlan, JoinKind, JoinPlan, Mfp, ReducePlan, SideState, TopKPlan};
+use headwater_expr::Scalar;
 use headwater_types::{DataType, Datum, RelationId};
 use serde::{Deserialize, Serialize};
 
@@ -21,6 +23,27 @@ pub struct Plan {
     pub key: Option<Vec<usize>>,
     /// The rewrites that fired, for EXPLAIN.
     pub rewrites: Vec<String>,
+}
+
+impl Plan {
+    /// The plan of a run whose parameters have these values. What they make constant is computed, so that a constant
+    /// looks the same to an operator wherever it comes from.
+    ///
+    /// # Panics
+    ///
+    /// If there are fewer values than parameters.
+    #[must_use]
+    pub fn with_parameters(&self, values: &[Datum]) -> Self {
+        let mut plan = self.clone();
+        for node in &mut plan.nodes {
+            node.operator.for_each_scalar_mut(&mut |scalar| {
+                if scalar.set_parameters(values) {
+                    rewrite::fold_scalar(scalar);
+                }
+            });
+        }
+        plan
+    }
 }
 
 /// One operator and its inputs.
@@ -69,4 +92,37 @@ pub enum Operator {
         /// The group columns.
         key: Vec<usize>,
     },
+}
+
+impl Operator {
+    fn for_each_scalar_mut(&mut self, visit: &mut impl FnMut(&mut Scalar)) {
+        let mfp = match self {
+            Self::Source { mfp, .. } | Self::Mfp(mfp) => mfp,
+            Self::Join(join) => {
+                join.residual.iter_mut().for_each(&mut *visit);
+                &mut join.mfp
+            }
+            Self::Reduce(reduce) => {
+                for aggregate in &mut reduce.aggregates {
+                    aggregate.args.iter_mut().for_each(&mut *visit);
+                    aggregate.filter.iter_mut().for_each(&mut *visit);
+                    aggregate.order_by.iter_mut().for_each(|(key, _)| visit(key));
+                }
+                &mut reduce.mfp
+            }
+            Self::FlatMap(flat_map) => {
+                flat_map.args.iter_mut().for_each(&mut *visit);
+                &mut flat_map.mfp
+            }
+            Self::Constant(_)
+            | Self::Distinct
+            | Self::TopK(_)
+            | Self::Union
+            | Self::Negate
+            | Self::Threshold
+            | Self::AtMostOne { .. } => return,
+        };
+        mfp.expressions.iter_mut().for_each(&mut *visit);
+        mfp.predicates.iter_mut().for_each(|(_, predicate)| visit(predicate));
+    }
 }

@@ -3,7 +3,7 @@
 use crate::mir::Mir;
 use headwater_expr::registry::{Kernel, Volatility};
 use headwater_expr::{Expr, Leaf, Scalar};
-use headwater_types::{DataType, Result, SqlError};
+use headwater_types::{DataType, Result, SqlError, SqlState};
 
 /// Fails for a plan that cannot be kept up to date by its inputs' changes alone. Binding says so first, with a position,
 /// but for what views hold that the query names.
@@ -20,6 +20,29 @@ pub(crate) fn check_view(mir: &Mir) -> Result<()> {
     });
     result?;
     mir.children().into_iter().try_for_each(check_view)
+}
+
+/// Fails for a plan that has parameters, where there is no value for them.
+///
+/// # Errors
+///
+/// 42P02 naming the first.
+pub(crate) fn check_parameters(mir: &Mir) -> Result<()> {
+    fn check(scalar: &Scalar) -> Result<()> {
+        if let Expr::Parameter(index, _) = scalar {
+            let message = format!("there is no parameter ${}", index + 1);
+            return Err(SqlError::new(SqlState::UndefinedParameter, message));
+        }
+        scalar.children().into_iter().try_for_each(check)
+    }
+    let mut result = Ok(());
+    mir.for_each_scalar(&mut |s| {
+        if result.is_ok() {
+            result = check(s);
+        }
+    });
+    result?;
+    mir.children().into_iter().try_for_each(check_parameters)
 }
 
 fn check(scalar: &Scalar) -> Result<()> {

@@ -21,9 +21,6 @@ use tokio::task::JoinHandle;
 /// Connections the kernel keeps waiting to be accepted.
 const ACCEPT_BACKLOG: u32 = 1024;
 
-/// Threads for blocking sections: one for each connection at most, and some for the runtime itself.
-const BLOCKING_THREADS_MAX: usize = CONNECTIONS_MAX + 64;
-
 /// Why the server did not start, or had to stop.
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
@@ -56,11 +53,7 @@ pub enum ServeError {
 ///
 /// What the operating system says about threads.
 pub fn runtime() -> Result<tokio::runtime::Runtime, ServeError> {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .thread_name("headwater")
-        .max_blocking_threads(BLOCKING_THREADS_MAX)
-        .enable_all()
-        .build()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().thread_name("headwater").enable_all().build()?;
     Ok(runtime)
 }
 

@@ -13,12 +13,14 @@ mod bound;
 mod fast_insert;
 mod lexer;
 mod parse;
+mod shape;
 mod statement;
 #[cfg(test)]
 mod tests;
 
 pub use bound::*;
-pub use statement::{Statement, StatementKind, parse_script};
+pub use shape::Shape;
+pub use statement::{SeenStatement, Statement, StatementKind, parse_script};
 
 use headwater_catalog::Catalog;
 use headwater_types::{DataType, Result, SessionSettings};
@@ -43,6 +45,8 @@ pub struct Bound {
     pub statement: BoundStatement,
     /// The types of `$1`, `$2`, …, given or inferred.
     pub parameter_types: Vec<DataType>,
+    /// Whether a literal stands for a moment (`'today'`): bound again, the statement may be another.
+    pub reads_clock: bool,
 }
 
 /// Resolves a statement's names and types.

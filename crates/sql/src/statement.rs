@@ -5,8 +5,9 @@ use crate::bound::{Discard, RelationKind};
 use crate::fast_insert;
 use crate::lexer::{lex_statement, skip_blanks};
 use crate::parse::Parser;
-use headwater_types::{Result, SqlError};
-use std::sync::Arc;
+use crate::shape::Shape;
+use headwater_types::{DataType, Datum, Result, SessionSettings, SqlError};
+use std::sync::{Arc, OnceLock};
 
 /// What a statement is, by its first words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -245,7 +246,14 @@ impl StatementKind {
     }
 }
 
-/// A parsed statement. Cheap to clone.
+/// What is known of a statement whose shape was seen before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SeenStatement {
+    kind: StatementKind,
+    returns_rows: bool,
+}
+
+/// A statement. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Statement {
     kind: StatementKind,
@@ -255,7 +263,9 @@ pub struct Statement {
     /// Characters of the script before `text`.
     offset: usize,
     returns_rows: bool,
-    ast: Arc<ast::Statement>,
+    /// Made when it is asked for, of a statement whose shape was seen before.
+    ast: Arc<OnceLock<Result<ast::Statement>>>,
+    shape: Option<Arc<Shape>>,
 }
 
 impl Statement {
@@ -278,8 +288,66 @@ impl Statement {
         self.returns_rows
     }
 
-    pub(crate) fn ast(&self) -> &ast::Statement {
-        &self.ast
+    /// Its shape, if it was looked for and there is one.
+    #[must_use]
+    pub fn shape(&self) -> Option<&Shape> {
+        self.shape.as_deref()
+    }
+
+    /// The statement of a script of the same shape as `seen`: not parsed.
+    #[must_use]
+    pub fn of_shape(script: &str, shape: Shape, seen: SeenStatement) -> Self {
+        let SeenStatement { kind, returns_rows } = seen;
+        let place = shape.statement();
+        Self {
+            kind,
+            offset: count_characters(&script.as_bytes()[..place.start]),
+            text: Arc::from(&script[place]),
+            start: 0,
+            returns_rows,
+            ast: Arc::default(),
+            shape: Some(Arc::new(shape)),
+        }
+    }
+
+    /// The same with the shape of the script that it is.
+    #[must_use]
+    pub fn with_shape(self, shape: Shape) -> Self {
+        Self { shape: Some(Arc::new(shape)), ..self }
+    }
+
+    /// What all statements of one shape have in common.
+    #[must_use]
+    pub fn seen(&self) -> SeenStatement {
+        SeenStatement { kind: self.kind, returns_rows: self.returns_rows }
+    }
+
+    /// The statement of this one's shape, with parameters in the place of literals, and the types that the literals have
+    /// by themselves.
+    ///
+    /// # Errors
+    ///
+    /// As [`parse_script`]; they mean nothing to the client.
+    pub fn generic(&self) -> Result<Option<(Self, Vec<Option<DataType>>)>> {
+        let Some(shape) = &self.shape else { return Ok(None) };
+        let mut statements = parse_script(&shape.generic(&self.text))?;
+        Ok(statements.pop().filter(|_| statements.is_empty()).map(|generic| (generic, shape.types())))
+    }
+
+    /// Its literals as values of the types that binding found for the parameters of [`Statement::generic`]; `None` if it
+    /// must be bound itself.
+    #[must_use]
+    pub fn literal_values(
+        &self,
+        types: &[DataType],
+        settings: &SessionSettings,
+        now_micros: i64,
+    ) -> Option<Vec<Datum>> {
+        self.shape.as_ref()?.values(&self.text, types, settings, now_micros)
+    }
+
+    pub(crate) fn ast(&self) -> Result<&ast::Statement> {
+        self.ast.get_or_init(|| self.parse_general()).as_ref().map_err(SqlError::clone)
     }
 
     /// The text that the tree's positions count in.
@@ -290,7 +358,15 @@ impl Statement {
     /// A statement whose tree's positions count in `text`; its own text begins at `start`.
     pub(crate) fn of(ast: ast::Statement, text: &str, start: usize) -> Self {
         let (kind, returns_rows) = classify(&ast, &text[start..]);
-        Self { kind, text: Arc::from(text), start, offset: 0, returns_rows, ast: Arc::new(ast) }
+        Self {
+            kind,
+            text: Arc::from(text),
+            start,
+            offset: 0,
+            returns_rows,
+            ast: Arc::new(OnceLock::from(Ok(ast))),
+            shape: None,
+        }
     }
 
     /// Parses a statement that a prepared or literal one is to be bound as: the general way.

@@ -107,7 +107,7 @@ impl Session {
             (asked.parameters.take(), std::mem::take(&mut asked.warnings))
         };
         if let Some(parameters) = parameters {
-            self.parameters = parameters;
+            self.parameters = Arc::new(parameters);
         }
         self.notices.extend(
             warnings

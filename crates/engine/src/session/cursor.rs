@@ -6,10 +6,11 @@ use super::transaction::Scope;
 use super::{ColumnDescription, Execution, RowStream, Session};
 use headwater_sql::{DeclareCursor, Fetch, FetchDirection};
 use headwater_types::{Batch, Datum, Result, SqlError, SqlState};
+use std::sync::Arc;
 
 /// A declared cursor.
 pub(crate) struct Cursor {
-    columns: Vec<ColumnDescription>,
+    columns: Arc<[ColumnDescription]>,
     rows: Batch,
     /// The current row, from 1; 0 is before the first.
     position: i64,
@@ -73,7 +74,7 @@ impl Session {
     }
 
     /// The columns that FETCH from a cursor answers with.
-    pub(super) fn cursor_columns(&self, name: &str) -> Result<Vec<ColumnDescription>> {
+    pub(super) fn cursor_columns(&self, name: &str) -> Result<Arc<[ColumnDescription]>> {
         self.cursors.get(name).map(|cursor| cursor.columns.clone()).ok_or_else(|| no_cursor(name))
     }
 }

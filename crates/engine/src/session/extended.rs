@@ -1,19 +1,20 @@
 //! Prepared statements and portals.
 
 use super::transaction::Scope;
-use super::{ColumnDescription, Execution, STATEMENT_RETRIES_MAX, Session};
+use super::{ColumnDescription, Execution, Runnable, STATEMENT_RETRIES_MAX, Session};
 use headwater_catalog::parameters::Parameters;
 use headwater_plan::hir::{HirQuery, HirScalar};
 use headwater_sql::{BindContext, Bound, BoundStatement, Prepare, Returning, Statement, StatementKind, bind};
 use headwater_types::{DataType, Datum, RelationId, Result, Schema, SqlError, SqlState};
 use std::sync::Arc;
 
-/// A prepared statement. It is bound again at each execution, to the catalog of that moment.
+/// A prepared statement. Its plan is kept while the catalog and the settings stay; else it is bound again, to the catalog
+/// of that moment.
 pub(crate) struct Prepared {
     /// `None` is an empty query.
-    statement: Option<Statement>,
+    statement: Option<Runnable>,
     parameter_types: Vec<DataType>,
-    columns: Option<Vec<ColumnDescription>>,
+    columns: Option<Arc<[ColumnDescription]>>,
 }
 
 /// A bound portal.
@@ -36,7 +37,7 @@ pub struct Description {
     /// The parameters' types.
     pub parameter_types: Vec<DataType>,
     /// The answer's columns, if it has rows.
-    pub columns: Option<Vec<ColumnDescription>>,
+    pub columns: Option<Arc<[ColumnDescription]>>,
 }
 
 impl Session {
@@ -95,16 +96,16 @@ impl Session {
             parameter_types: given,
             now_micros: self.now_micros(),
         };
-        let Bound { statement: bound, parameter_types } = bind(&statement, &context)?;
+        let Bound { statement: bound, parameter_types, .. } = bind(&statement, &context)?;
         let columns = self.columns_of(&bound)?;
-        Ok(Prepared { statement: Some(statement), parameter_types, columns })
+        Ok(Prepared { statement: Some(Runnable::often(statement)), parameter_types, columns })
     }
 
     /// The columns a statement answers with, if it answers with rows.
-    fn columns_of(&self, bound: &BoundStatement) -> Result<Option<Vec<ColumnDescription>>> {
-        let of_query = |query: &HirQuery| describe_columns(&query.schema, &query.origins);
+    fn columns_of(&self, bound: &BoundStatement) -> Result<Option<Arc<[ColumnDescription]>>> {
+        let of_query = |query: &HirQuery| describe_columns(&query.schema, &query.origins).into();
         let of_returning = |returning: &Option<Returning>| {
-            returning.as_ref().map(|returning| describe_columns(&returning.schema, &returning.origins))
+            returning.as_ref().map(|returning| describe_columns(&returning.schema, &returning.origins).into())
         };
         let text = |names: &[&str]| {
             let column =
@@ -207,7 +208,7 @@ impl Session {
     /// # Errors
     ///
     /// 34000.
-    pub fn describe_portal(&mut self, name: &str) -> Result<Option<Vec<ColumnDescription>>> {
+    pub fn describe_portal(&mut self, name: &str) -> Result<Option<Arc<[ColumnDescription]>>> {
         let result = self.portal(name).map(|portal| portal.prepared.columns.clone());
         if result.is_err() {
             self.fail();

@@ -15,6 +15,7 @@ mod dml;
 mod expand;
 mod extended;
 mod insert;
+mod plans;
 mod query;
 pub(crate) mod rows;
 mod sources;
@@ -24,6 +25,7 @@ mod utility;
 
 pub use copy::{CopyIn, CopyOut};
 pub use extended::Description;
+pub use plans::Runnable;
 pub use query::RowStream;
 
 use crate::ConnectOptions;
@@ -37,6 +39,7 @@ use headwater_compute::Interrupt;
 use headwater_expr::CatalogLookup;
 use headwater_sql::{Statement, StatementKind};
 use headwater_types::{DataType, Epoch, RegKind, Result, SessionSettings, SqlError, SqlState};
+use plans::Shapes;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -110,14 +113,16 @@ pub struct Session {
     /// Whether the messages since the last end of a script have begun: a cancel that came before them is late.
     begun: bool,
     control: Arc<Control>,
-    parameters: Parameters,
-    reported: Parameters,
+    parameters: Arc<Parameters>,
+    standing: Standing,
+    reported: Arc<Parameters>,
     notices: Vec<Notice>,
     transaction: Option<Transaction>,
     failed: bool,
     /// The settings to go back to on ROLLBACK.
-    parameters_before: Option<Parameters>,
+    parameters_before: Option<Arc<Parameters>>,
     prepared: HashMap<String, Arc<Prepared>>,
+    shapes: Shapes,
     portals: HashMap<String, Portal>,
     replay: Option<Replay>,
     /// What the transaction had read that has lost its commit to another.
@@ -145,6 +150,7 @@ impl Session {
         for (name, value) in &options.parameters {
             parameters.set_at_startup(name, value)?;
         }
+        let parameters = Arc::new(parameters);
         let pid = shared.next_pid();
         let secret = secret();
         let interrupt = Interrupt::default();
@@ -173,13 +179,15 @@ impl Session {
             secret,
             interrupt,
             begun: false,
-            reported: parameters.clone(),
+            standing: Standing::of(&parameters),
+            reported: Arc::clone(&parameters),
             parameters,
             notices: vec![],
             transaction: None,
             failed: false,
             parameters_before: None,
             prepared: HashMap::new(),
+            shapes: Shapes::default(),
             portals: HashMap::new(),
             replay: None,
             lost_after: None,
@@ -223,10 +231,11 @@ impl Session {
 
     /// Those that have changed since they were last told.
     pub fn take_parameter_changes(&mut self) -> Vec<(String, String)> {
-        let changed = self.parameters.changed_reports(&self.reported);
-        if !changed.is_empty() {
-            self.reported = self.parameters.clone();
+        if Arc::ptr_eq(&self.parameters, &self.reported) {
+            return vec![];
         }
+        let changed = self.parameters.changed_reports(&self.reported);
+        self.reported = Arc::clone(&self.parameters);
         changed.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
     }
 
@@ -254,10 +263,16 @@ impl Session {
     /// # Errors
     ///
     /// 42601 and the like; in a block the transaction has then failed.
-    pub fn parse(&mut self, sql: &str) -> Result<Vec<Statement>> {
+    pub fn parse(&mut self, sql: &str) -> Result<Vec<Runnable>> {
         self.begun = false;
         self.begin_message();
-        headwater_sql::parse_script(sql).inspect_err(|_| self.fail())
+        self.shapes.parse(sql).inspect_err(|_| self.fail())
+    }
+
+    /// Whether statements of one shape share a plan, as they do. Without, every statement is bound for itself: to compare
+    /// the two.
+    pub fn share_plans(&mut self, on: bool) {
+        self.shapes.off = !on;
     }
 
     /// Runs one statement of a script of `script_len` statements: together they are one transaction, unless they say
@@ -266,7 +281,7 @@ impl Session {
     /// # Errors
     ///
     /// The statement's; what it did is undone, and in a block the transaction has failed.
-    pub fn execute_simple(&mut self, statement: &Statement, script_len: usize) -> Result<Execution> {
+    pub fn execute_simple(&mut self, statement: &Runnable, script_len: usize) -> Result<Execution> {
         self.replay = None;
         let scope = if script_len > 1 { Scope::Script } else { Scope::Statement };
         self.execute(statement, &[], scope)
@@ -301,13 +316,14 @@ impl Session {
     /// Runs a statement with parameters, in the open transaction or one of its own.
     fn execute(
         &mut self,
-        statement: &Statement,
+        statement: &Runnable,
         parameters: &[(headwater_types::Datum, DataType)],
         scope: Scope,
     ) -> Result<Execution> {
         self.begin_message();
-        self.interrupt.set_deadline(self.parameters.statement_timeout());
-        self.note_activity(statement);
+        self.refresh_standing();
+        self.interrupt.set_deadline(self.standing.timeout);
+        self.note_activity(&statement.statement);
         let result = self.interrupt.check().and_then(|()| self.execute_with_retries(statement, parameters, scope));
         if result.is_err() {
             self.fail();
@@ -318,7 +334,7 @@ impl Session {
 
     fn execute_with_retries(
         &mut self,
-        statement: &Statement,
+        statement: &Runnable,
         parameters: &[(headwater_types::Datum, DataType)],
         scope: Scope,
     ) -> Result<Execution> {
@@ -332,7 +348,7 @@ impl Session {
             return Ok(Execution::Empty);
         }
         if statement.kind().is_transaction_control() {
-            return self.transaction_control(statement);
+            return self.transaction_control(&statement.statement);
         }
         let mut attempt = 0;
         loop {
@@ -363,16 +379,17 @@ impl Session {
     fn begin(&mut self, scope: Scope) {
         self.control.begin_transaction();
         let mut transaction = Transaction::new(scope, wall_clock());
-        let default = |name| self.parameters.show(name).unwrap_or_default();
-        transaction.read_only = default("default_transaction_read_only") == "on";
-        transaction.repeatable = matches!(&*default("default_transaction_isolation"), "repeatable read");
-        self.parameters_before = Some(self.parameters.clone());
+        self.refresh_standing();
+        transaction.read_only = self.standing.read_only;
+        transaction.repeatable = self.standing.repeatable;
+        self.parameters_before = Some(Arc::clone(&self.parameters));
         self.transaction = Some(transaction);
     }
 
     fn commit_transaction(&mut self) -> Result<()> {
         let Some(transaction) = self.transaction.take() else { return Ok(()) };
-        let synchronous = self.parameters.show("synchronous_commit").is_none_or(|value| value != "off");
+        self.refresh_standing();
+        let synchronous = self.standing.synchronous;
         let read = transaction.read;
         let changes = transaction.into_changes();
         let result = if changes.is_empty() { Ok(()) } else { self.shared.commit(changes, synchronous) };
@@ -380,8 +397,11 @@ impl Session {
         self.lost_after = read.filter(|_| lost);
         match result {
             Ok(()) => {
-                self.parameters_before = None;
-                self.parameters.end_transaction();
+                let before = self.parameters_before.take();
+                // Nothing is SET LOCAL where nothing was set.
+                if before.is_none_or(|before| !Arc::ptr_eq(&before, &self.parameters)) {
+                    self.parameters_mut().end_transaction();
+                }
             }
             Err(_) => self.restore_parameters(),
         }
@@ -409,6 +429,16 @@ impl Session {
     fn restore_parameters(&mut self) {
         if let Some(before) = self.parameters_before.take() {
             self.parameters = before;
+        }
+    }
+
+    fn parameters_mut(&mut self) -> &mut Parameters {
+        Arc::make_mut(&mut self.parameters)
+    }
+
+    fn refresh_standing(&mut self) {
+        if !Arc::ptr_eq(&self.standing.of, &self.parameters) {
+            self.standing = Standing::of(&self.parameters);
         }
     }
 
@@ -493,8 +523,8 @@ impl Session {
     fn note_activity(&self, statement: &Statement) {
         let mut sessions = self.shared.sessions.lock();
         if let Some(session) = sessions.get_mut(&self.pid) {
-            session.info.state = "active".to_owned();
-            session.info.query = head(statement.text()).to_owned();
+            replace(&mut session.info.state, "active");
+            replace(&mut session.info.query, head(statement.text()));
             session.info.query_start = Some(wall_clock());
         }
     }
@@ -503,12 +533,12 @@ impl Session {
         let mut sessions = self.shared.sessions.lock();
         if let Some(session) = sessions.get_mut(&self.pid) {
             session.info.transaction_start = self.transaction.as_ref().map(|transaction| transaction.now_micros);
-            session.info.state = match self.transaction_status() {
+            let state = match self.transaction_status() {
                 TransactionStatus::Idle => "idle",
                 TransactionStatus::InTransaction => "idle in transaction",
                 TransactionStatus::Failed => "idle in transaction (aborted)",
-            }
-            .to_owned();
+            };
+            replace(&mut session.info.state, state);
         }
     }
 }
@@ -523,6 +553,34 @@ impl Drop for Session {
 fn head(text: &str) -> &str {
     let end = (0..=STATEMENT_BYTES_SHOWN.min(text.len())).rev().find(|&i| text.is_char_boundary(i)).unwrap_or(0);
     &text[..end]
+}
+
+/// Writes over a text, in its own memory.
+fn replace(text: &mut String, with: &str) {
+    text.clear();
+    text.push_str(with);
+}
+
+/// What the settings say to every statement, looked up once.
+struct Standing {
+    of: Arc<Parameters>,
+    timeout: Option<Duration>,
+    synchronous: bool,
+    read_only: bool,
+    repeatable: bool,
+}
+
+impl Standing {
+    fn of(parameters: &Arc<Parameters>) -> Self {
+        let is = |name, wanted| parameters.show(name).is_some_and(|value| value == wanted);
+        Self {
+            of: Arc::clone(parameters),
+            timeout: parameters.statement_timeout(),
+            synchronous: !is("synchronous_commit", "off"),
+            read_only: is("default_transaction_read_only", "on"),
+            repeatable: is("default_transaction_isolation", "repeatable read"),
+        }
+    }
 }
 
 /// A number that another client cannot guess: the standard library's hasher is seeded by the system.

@@ -33,7 +33,7 @@ const STREAMED_BATCHES_MAX: usize = 4;
 /// The rows of an answer.
 pub struct RowStream {
     /// Their columns.
-    pub columns: Vec<ColumnDescription>,
+    pub columns: Arc<[ColumnDescription]>,
     rows: Rows,
     tag: Option<String>,
 }
@@ -53,8 +53,8 @@ impl RowStream {
         Self::described(describe_columns(schema, &[]), batches)
     }
 
-    pub(super) fn described(columns: Vec<ColumnDescription>, batches: Vec<Batch>) -> Self {
-        Self { columns, rows: Rows::Ready(batches.into_iter()), tag: None }
+    pub(super) fn described(columns: impl Into<Arc<[ColumnDescription]>>, batches: Vec<Batch>) -> Self {
+        Self { columns: columns.into(), rows: Rows::Ready(batches.into_iter()), tag: None }
     }
 
     pub(super) fn set_tag(&mut self, tag: &str) {
@@ -62,7 +62,7 @@ impl RowStream {
     }
 
     pub(super) fn set_origins(&mut self, origins: &[Option<(RelationId, i16)>]) {
-        for (column, origin) in self.columns.iter_mut().zip(origins) {
+        for (column, origin) in Arc::make_mut(&mut self.columns).iter_mut().zip(origins) {
             column.table = origin.map(|(relation, attribute)| (relation.0, attribute));
         }
     }
@@ -194,22 +194,14 @@ impl PlanInfo for Info<'_> {
 impl Session {
     /// Runs a query.
     pub(super) fn query(&mut self, mut query: HirQuery) -> Result<RowStream> {
-        let columns = describe_columns(&query.schema, &query.origins);
+        let columns = describe_columns(&query.schema, &query.origins).into();
         let run = self.plan(&mut query)?;
-        let streamed = run.is_large() && !sets_parameters(&mut query);
-        let rows = if streamed {
-            Rows::Streamed { batches: run.stream()?, ended: false }
-        } else {
-            Rows::Ready(run.batches()?.into_iter())
-        };
-        Ok(RowStream { columns, rows, tag: None })
+        run.rows(columns, !sets_parameters(&mut query))
     }
 
     /// All rows of a query, as one batch.
     pub(super) fn query_rows(&mut self, mut query: HirQuery) -> Result<Batch> {
-        let types: Vec<DataType> = query.schema.iter().map(|field| field.data_type.clone()).collect();
-        let batches = self.plan(&mut query)?.batches()?;
-        together(batches, &types)
+        self.plan(&mut query)?.all_rows(&query)
     }
 
     /// All rows of a query.
@@ -218,13 +210,30 @@ impl Session {
     }
 
     /// Plans a query against the state that it must see, and collects what it reads.
-    fn plan(&mut self, query: &mut HirQuery) -> Result<QueryRun> {
+    pub(super) fn plan(&mut self, query: &mut HirQuery) -> Result<QueryRun> {
         let state = self.state()?;
         let catalog = self.catalog(&state);
         self.expand_changed_views(query, &state, &catalog)?;
         let info = self.info(&catalog, &state, self.query_sharing());
         let (plan, finishing) = plan_query(query, &info, &PlanOptions::default())?;
-        let sessions: Vec<SessionInfo> = self.shared.sessions.lock().values().map(|s| s.info.clone()).collect();
+        self.collect(Arc::new(plan), Arc::new(finishing), state, catalog)
+    }
+
+    /// A plan with everything that it reads.
+    pub(super) fn collect(
+        &mut self,
+        plan: Arc<Plan>,
+        finishing: Arc<Finishing>,
+        state: Arc<State>,
+        catalog: Arc<Catalog>,
+    ) -> Result<QueryRun> {
+        let relations = plan_inputs(&plan);
+        let sessions: Vec<SessionInfo> = if relations.iter().any(|id| headwater_catalog::system_relation(*id).is_some())
+        {
+            self.shared.sessions.lock().values().map(|s| s.info.clone()).collect()
+        } else {
+            vec![]
+        };
         let row_count = |relation| state.row_count(relation);
         let byte_count = |relation| state.byte_count(relation);
         let sources = Sources {
@@ -242,14 +251,14 @@ impl Session {
                 control: &*self.control,
             },
         };
-        let inputs = plan_inputs(&plan).into_iter().map(|id| Ok((id, sources.source(id)?))).collect::<Result<_>>()?;
+        let inputs = relations.into_iter().map(|id| Ok((id, sources.source(id)?))).collect::<Result<_>>()?;
         Ok(QueryRun {
             plan,
             finishing,
             inputs,
             state,
             catalog,
-            parameters: self.parameters.clone(),
+            parameters: Arc::clone(&self.parameters),
             now_micros: self.now_micros(),
             pid: self.pid,
             started_micros: self.shared.started_micros,
@@ -259,7 +268,7 @@ impl Session {
     }
 
     /// Which shared relations a query may read now.
-    fn query_sharing(&self) -> Sharing {
+    pub(super) fn query_sharing(&self) -> Sharing {
         let writes = self.transaction.as_ref().is_some_and(|transaction| transaction.written_tables().next().is_some());
         if writes { Sharing::None } else { Sharing::Query }
     }
@@ -349,13 +358,13 @@ pub(super) fn scan(relation: RelationId, schema: Schema) -> HirQuery {
 }
 
 /// A planned query with everything that it reads.
-struct QueryRun {
-    plan: Plan,
-    finishing: Finishing,
+pub(super) struct QueryRun {
+    plan: Arc<Plan>,
+    finishing: Arc<Finishing>,
     inputs: HashMap<RelationId, SourceInput>,
     state: Arc<State>,
     catalog: Arc<Catalog>,
-    parameters: Parameters,
+    parameters: Arc<Parameters>,
     now_micros: i64,
     pid: i32,
     started_micros: i64,
@@ -412,6 +421,22 @@ impl QueryRun {
             }
         }
         Ok(())
+    }
+
+    /// Its rows: from a thread of its own, if they may be many and `is_streamed` allows it.
+    pub(super) fn rows(self, columns: Arc<[ColumnDescription]>, is_streamed: bool) -> Result<RowStream> {
+        let rows = if is_streamed && self.is_large() {
+            Rows::Streamed { batches: self.stream()?, ended: false }
+        } else {
+            Rows::Ready(self.batches()?.into_iter())
+        };
+        Ok(RowStream { columns, rows, tag: None })
+    }
+
+    /// All its rows, which `query` describes, as one batch.
+    pub(super) fn all_rows(&self, query: &HirQuery) -> Result<Batch> {
+        let types: Vec<DataType> = query.schema.iter().map(|field| field.data_type.clone()).collect();
+        together(self.batches()?, &types)
     }
 
     fn batches(&self) -> Result<Vec<Batch>> {

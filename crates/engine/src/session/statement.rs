@@ -1,7 +1,7 @@
 //! Which statement does what.
 
 use super::transaction::Scope;
-use super::{Execution, Session};
+use super::{Execution, Runnable, Session};
 use headwater_sql::{BindContext, BoundStatement, Isolation, Statement, StatementKind, TransactionModes, bind};
 use headwater_types::{DataType, Datum, Result, SqlError, SqlState};
 
@@ -101,7 +101,7 @@ impl Session {
                 Isolation::Serializable => return Err(SqlError::unsupported("isolation level SERIALIZABLE")),
             };
             let name = if transaction.repeatable { "repeatable read" } else { "read committed" };
-            self.parameters.set_text("transaction_isolation", name, true)?;
+            self.parameters_mut().set_text("transaction_isolation", name, true)?;
         }
         if let Some(read_only) = modes.read_only {
             let transaction = self.transaction();
@@ -130,17 +130,16 @@ impl Session {
     }
 
     /// Runs a statement in the open transaction.
-    pub(super) fn run_statement(
-        &mut self,
-        statement: &Statement,
-        parameters: &[(Datum, DataType)],
-    ) -> Result<Execution> {
-        let kind = statement.kind();
+    pub(super) fn run_statement(&mut self, runnable: &Runnable, parameters: &[(Datum, DataType)]) -> Result<Execution> {
+        let kind = runnable.kind();
         if kind.writes() && self.transaction().read_only {
             return Err(SqlError::new(
                 SqlState::ReadOnlySqlTransaction,
                 format!("cannot execute {} in a read-only transaction", kind.tag()),
             ));
+        }
+        if let Some(execution) = self.run_by_plan(runnable, parameters)? {
+            return Ok(execution);
         }
         let parameter_types: Vec<Option<DataType>> = parameters.iter().map(|(_, t)| Some(t.clone())).collect();
         // Binding needs the catalog only; a statement that reads rows waits for its state when it runs.
@@ -152,7 +151,7 @@ impl Session {
             parameter_types: &parameter_types,
             now_micros: self.now_micros(),
         };
-        let bound = bind(statement, &context)?.statement;
+        let bound = bind(&runnable.statement, &context)?.statement;
         self.bound_state = Some(state);
         if !matches!(kind, StatementKind::Set | StatementKind::SetTransaction | StatementKind::Show) {
             self.transaction().started = true;

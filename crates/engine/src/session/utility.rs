@@ -18,7 +18,7 @@ impl Session {
                     let text = "SET LOCAL can only be used in transaction blocks";
                     self.notice("WARNING", SqlState::NoActiveSqlTransaction, text);
                 }
-                self.parameters.set(&name, value.as_deref(), local)?;
+                self.parameters_mut().set(&name, value.as_deref(), local)?;
             }
             BoundStatement::SetTransaction { modes, session } => {
                 if session {
@@ -36,8 +36,8 @@ impl Session {
                 let rows = rows.into_iter().map(|(name, value, about)| vec![name, value, about.to_owned()]).collect();
                 return Ok(Execution::Rows(text_rows(&["name", "setting", "description"], rows, "SHOW")));
             }
-            BoundStatement::Reset(name) => self.parameters.reset(&name)?,
-            BoundStatement::ResetAll => self.parameters.reset_all(),
+            BoundStatement::Reset(name) => self.parameters_mut().reset(&name)?,
+            BoundStatement::ResetAll => self.parameters_mut().reset_all(),
             BoundStatement::Discard(what) => self.discard(what)?,
             BoundStatement::NoOperation { notices } => {
                 for text in notices {
@@ -80,11 +80,11 @@ impl Session {
                     return Err(headwater_types::SqlError::unsupported("isolation level SERIALIZABLE"));
                 }
             };
-            self.parameters.set_text("default_transaction_isolation", name, false)?;
+            self.parameters_mut().set_text("default_transaction_isolation", name, false)?;
         }
         if let Some(read_only) = modes.read_only {
             let value = if read_only { "on" } else { "off" };
-            self.parameters.set_text("default_transaction_read_only", value, false)?;
+            self.parameters_mut().set_text("default_transaction_read_only", value, false)?;
         }
         Ok(())
     }
@@ -101,7 +101,7 @@ impl Session {
         }
         self.cursors.clear();
         self.prepared.clear();
-        self.parameters.reset_all();
+        self.parameters_mut().reset_all();
         Ok(())
     }
 }

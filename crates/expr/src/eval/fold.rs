@@ -32,7 +32,7 @@ fn fold(mut expr: Scalar, context: &EvalContext<'_>, most: Volatility) -> Scalar
         *child = fold(taken, context, most);
     }
     let expr = simplify(expr);
-    if matches!(expr, Expr::Leaf(_) | Expr::Literal(..)) {
+    if matches!(expr, Expr::Leaf(_) | Expr::Literal(..) | Expr::Parameter(..)) {
         return expr;
     }
     let constant = expr.children().iter().all(|child| matches!(child, Expr::Literal(..)));

@@ -93,6 +93,11 @@ pub(crate) fn operand(expr: &Scalar, batch: &Batch, context: &EvalContext<'_>) -
     match expr {
         Scalar::Leaf(column) => Operand::column(batch.columns[column.index].clone()),
         Scalar::Literal(value, data_type) => Operand::constant(array_of(data_type, std::slice::from_ref(value))),
+        Scalar::Parameter(index, data_type) => {
+            let error = SqlError::internal(format!("parameter ${} has no value", index + 1));
+            let array = array_of(data_type, &[Datum::Null]);
+            Operand::constant_of(Evaluated { array, errors: vec![(0, error)] })
+        }
         Scalar::Call { function, args, data_type } => {
             let arg_types: Vec<DataType> = args.iter().map(Scalar::data_type).collect();
             let operands: Vec<Operand> = args.iter().map(|arg| operand(arg, batch, context)).collect();

@@ -133,6 +133,7 @@ impl Lowerer<'_> {
                 return Err(SqlError::internal("a lazy operator was taken for a strict one"));
             }
             Expr::Literal(value, data_type) => Expr::Literal(value.clone(), data_type.clone()),
+            Expr::Parameter(index, data_type) => Expr::Parameter(*index, data_type.clone()),
             Expr::Call { function, args, data_type } => Expr::Call {
                 function: *function,
                 args: args.iter().map(one).collect::<Result<_>>()?,
@@ -176,10 +177,7 @@ pub(super) fn leaf_column(leaf: &HirLeaf, scope: &Scope) -> Result<Scalar> {
             let position = scope.outer.get(&column).ok_or_else(|| missing(column))?;
             Ok(Scalar::column(*position, data_type.clone()))
         }
-        HirLeaf::Parameter { index, .. } => Err(SqlError::new(
-            headwater_types::SqlState::UndefinedParameter,
-            format!("there is no parameter ${}", index + 1),
-        )),
+        HirLeaf::Parameter { index, data_type } => Ok(Scalar::Parameter(*index, data_type.clone())),
         HirLeaf::Exists(_)
         | HirLeaf::ScalarSubquery(..)
         | HirLeaf::ArraySubquery { .. }

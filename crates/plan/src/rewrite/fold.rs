@@ -31,6 +31,13 @@ pub(super) fn rewrite(mir: Mir, context: &mut Context<'_>) -> Mir {
     mir
 }
 
+/// Computes the parts of a scalar that are constant.
+pub(crate) fn fold_scalar(scalar: &mut Scalar) {
+    let settings = SessionSettings::default();
+    let eval = EvalContext { settings: &settings, now_micros: 0, catalog: None };
+    Fold { eval, changed: false }.scalar(scalar);
+}
+
 struct Fold<'a> {
     eval: EvalContext<'a>,
     changed: bool,

@@ -21,6 +21,7 @@ mod outer_to_inner;
 mod pushdown;
 mod redundant_distinct;
 
+pub(crate) use fold::fold_scalar;
 use crate::mir::Mir;
 use crate::{PlanInfo, properties, typecheck};
 use headwater_types::Result;

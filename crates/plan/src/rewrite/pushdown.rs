@@ -237,8 +237,8 @@ fn infer_constants(conjuncts: &mut Vec<Scalar>) {
     let mut equal: Vec<Equation> = Vec::new();
     for equation in conjuncts.iter().filter_map(Equation::of) {
         match (&equation.left, &equation.right) {
-            (Expr::Leaf(c), Expr::Literal(..)) => constants.push((c.index, equation)),
-            (Expr::Literal(..), Expr::Leaf(c)) => constants.push((c.index, equation.swapped())),
+            (Expr::Leaf(c), Expr::Literal(..) | Expr::Parameter(..)) => constants.push((c.index, equation)),
+            (Expr::Literal(..) | Expr::Parameter(..), Expr::Leaf(c)) => constants.push((c.index, equation.swapped())),
             (Expr::Leaf(_), Expr::Leaf(_)) if !equation.null_safe() => equal.push(equation),
             _ => {}
         }

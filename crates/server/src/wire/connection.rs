@@ -24,7 +24,7 @@ use super::frame::{self, Frontend, ProtocolError};
 use super::parameters::utf8;
 use super::rows::RowEncoder;
 use bytes::{Bytes, BytesMut};
-use headwater_engine::{CopyIn, CopyOut, Execution, RowStream, Session, Statement, TransactionStatus};
+use headwater_engine::{CopyIn, CopyOut, Execution, RowStream, Runnable, Session, TransactionStatus};
 use headwater_types::{Batch, CopyFormat, SqlError, SqlState};
 
 /// Why [`Connection::advance`] returned.
@@ -59,7 +59,7 @@ enum Mode {
 
 /// The statements of one Query message.
 struct Script {
-    statements: Vec<Statement>,
+    statements: Vec<Runnable>,
     next: usize,
 }
 

@@ -102,7 +102,7 @@ impl Connection {
         let description = self.session.describe_statement(statement)?;
         let context = TextContext { settings: self.session.settings(), now_micros: now_micros() };
         let values = parameters::decode(bind, &description.parameter_types, &context)?;
-        let columns = description.columns.as_ref().map_or(0, Vec::len);
+        let columns = description.columns.as_ref().map_or(0, |columns| columns.len());
         result_formats(&bind.result_formats, columns)?;
         self.session.bind(portal, statement, values)?;
         let format_codes = bind.result_formats.clone();

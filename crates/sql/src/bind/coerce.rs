@@ -13,6 +13,18 @@ fn is_relabel(from: &DataType, to: &DataType) -> bool {
         || (registry::is_binary_coercible(from, to) && from.arrow_type() == to.arrow_type())
 }
 
+/// Whether a literal of this type may stand for a moment: `'now'`, `'today 12:00'`.
+fn names_moment(text: &str, data_type: &DataType) -> bool {
+    const WORDS: [&[u8]; 4] = [b"now", b"today", b"tomorrow", b"yesterday"];
+    let element = data_type.element();
+    let is_moment = matches!(
+        element.as_ref().unwrap_or(data_type),
+        DataType::Date | DataType::Time | DataType::Timestamp | DataType::Timestamptz
+    );
+    is_moment
+        && WORDS.iter().any(|word| text.as_bytes().windows(word.len()).any(|part| part.eq_ignore_ascii_case(word)))
+}
+
 impl Binder<'_> {
     /// The value of an untyped literal as `to`. Its text has a position, the type's length or precision has none.
     pub(super) fn literal(&self, text: &str, to: &DataType, context: CastContext, pos: Pos) -> Result<Datum> {
@@ -21,6 +33,9 @@ impl Binder<'_> {
             DataType::Text | DataType::Varchar(_) => Datum::text(text),
             DataType::Reg(kind) => Datum::Oid(self.reg_oid(*kind, text).map_err(|e| at(e, pos))?),
             _ => {
+                if names_moment(text, &base) {
+                    self.reads_clock.set(true);
+                }
                 let context = TextContext { settings: self.settings, now_micros: self.now_micros };
                 parse_text(text, &base, &context).map_err(|e| at(e, pos))?
             }

@@ -159,7 +159,7 @@ impl Binder<'_> {
         let within = |e| at(super::coerce::without_position(e), pos);
         let binder = self.for_view(&view.settings).map_err(within)?;
         let statements = crate::parse_script(&view.sql).map_err(within)?;
-        let query = match statements.first().map(crate::Statement::ast) {
+        let query = match statements.first().map(crate::Statement::ast).transpose()? {
             Some(ast::Statement::Query(query)) => binder.query(query, &Env::default()).map_err(within)?,
             _ => return Err(headwater_types::SqlError::internal(format!("view {} has no query", view.name))),
         };

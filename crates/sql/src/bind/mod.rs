@@ -53,6 +53,8 @@ pub(crate) struct Binder<'a> {
     pub(crate) parameters: &'a RefCell<Parameters>,
     /// The next CTE's id: unique within the statement, views included.
     next_cte: &'a Cell<usize>,
+    /// Whether a literal stands for a moment, so that binding gives something else later. Views included.
+    reads_clock: &'a Cell<bool>,
     /// The relations that the statement itself names.
     named: RefCell<Vec<RelationId>>,
     view_depth: usize,
@@ -65,12 +67,14 @@ pub(crate) struct Binder<'a> {
 pub(crate) fn bind(statement: &Statement, context: &BindContext<'_>) -> Result<Bound> {
     let parameters = RefCell::new(Parameters::new(context.parameter_types));
     let next_cte = Cell::new(0);
+    let reads_clock = Cell::new(false);
     let binder = Binder {
         catalog: context.catalog,
         settings: context.settings,
         now_micros: context.now_micros,
         parameters: &parameters,
         next_cte: &next_cte,
+        reads_clock: &reads_clock,
         named: RefCell::new(vec![]),
         view_depth: 0,
         depth: Cell::new(0),
@@ -78,7 +82,8 @@ pub(crate) fn bind(statement: &Statement, context: &BindContext<'_>) -> Result<B
     };
     let bound = binder.statement(statement)?;
     drop(binder);
-    Ok(Bound { statement: bound, parameter_types: parameters.into_inner().finish()? })
+    let parameter_types = parameters.into_inner().finish()?;
+    Ok(Bound { statement: bound, parameter_types, reads_clock: reads_clock.get() })
 }
 
 impl<'a> Binder<'a> {
@@ -109,6 +114,7 @@ impl<'a> Binder<'a> {
             now_micros: self.now_micros,
             parameters: self.parameters,
             next_cte: self.next_cte,
+            reads_clock: self.reads_clock,
             named: RefCell::new(vec![]),
             view_depth: self.view_depth + 1,
             depth: Cell::new(self.depth.get()),

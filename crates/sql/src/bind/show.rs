@@ -84,7 +84,7 @@ impl Binder<'_> {
     /// Binds a query of ours.
     fn catalog_query(&self, sql: &str) -> Result<BoundStatement> {
         let statements = crate::parse_script(sql)?;
-        let Some(Statement::Query(query)) = statements.first().map(crate::Statement::ast) else {
+        let Some(Statement::Query(query)) = statements.first().map(crate::Statement::ast).transpose()? else {
             return Err(SqlError::internal(format!("not a query: {sql}")));
         };
         let query = self.query(query, &Env::default()).map_err(super::coerce::without_position)?;

@@ -12,7 +12,7 @@ use headwater_types::{DataType, Result, SqlState};
 
 impl Binder<'_> {
     pub(crate) fn statement(&self, statement: &Statement) -> Result<BoundStatement> {
-        match statement.ast() {
+        match statement.ast()? {
             Ast::LiteralInsert(insert) => match self.literal_insert(insert, statement.source())? {
                 Some(bound) => Ok(bound),
                 None => self.ast(&statement.parse_general()?),

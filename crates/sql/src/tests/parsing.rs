@@ -27,7 +27,7 @@ fn shape(expr: &Expr) -> String {
 
 fn expression(sql: &str) -> String {
     let statements = parse_script(&format!("select {sql}")).unwrap_or_else(|e| panic!("{sql}: {e}"));
-    let Ast::Query(query) = statements[0].ast() else { panic!("{sql} is a query") };
+    let Ok(Ast::Query(query)) = statements[0].ast() else { panic!("{sql} is a query") };
     let QueryBody::Select(select) = &query.body else { panic!("{sql} is a select") };
     shape(&select.items[0].expr)
 }
