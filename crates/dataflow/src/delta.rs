@@ -123,14 +123,20 @@ fn divided(batches: Vec<DeltaBatch>, types: &[DataType]) -> Vec<Vec<DeltaBatch>>
 /// A stored relation's change in a step, as seen by an operator that shares its rows.
 #[derive(Debug, Clone)]
 pub struct SourceDelta {
-    /// The changed rows, with row ids.
-    pub delta: DeltaBatch,
-    /// Rows that got new ids after `delta` was applied.
+    /// The changed rows, with row ids where somebody may share them. An id is not inserted and deleted in one step.
+    pub batches: Vec<DeltaBatch>,
+    /// Rows that got new ids after `batches` were applied.
     pub moves: Option<Moves>,
-    /// The relation before the step.
-    pub before: RelationSnapshot,
     /// The relation after the step.
     pub after: RelationSnapshot,
+}
+
+impl SourceDelta {
+    /// The number of changed rows.
+    #[must_use]
+    pub fn rows(&self) -> usize {
+        self.batches.iter().map(|batch| batch.rows.rows).sum()
+    }
 }
 
 /// What a step may know besides its inputs.

@@ -1,9 +1,8 @@
 //! Group keys → slots: where Reduce, TopK, Distinct, Threshold and AtMostOne find a group's state.
 //!
 //! ```text
-//!  batch ─hash─▶ distinct keys of the batch ─▶ table: hash → slots ─verify against `keys`─▶ slot per row
-//!                                                 └── none: new slot, key row appended
-//!  per slot: hash, key row, number of rows             slots of vanished groups are used again
+//!  batch ─▶ keys: packed (numbers, times, texts) or stored (any type) ─▶ slot per row
+//!  per slot: its key, the number of its rows               slots of vanished groups are used again
 //! ```
 //!
 //! # Invariants
@@ -11,35 +10,52 @@
 //! 1. Live slots have pairwise SQL-different keys; NULL equals NULL.
 //! 2. The key shown is, where SQL-equal values can differ, the least by identity among the group's rows; the identities
 //!    are counted for such columns only.
-//! 3. Per row: a hash, a probe of a small table, one comparison. Per distinct key of a batch: one probe of the large one.
 
-use crate::delta::StepError;
+mod packed;
+mod stored;
+mod texts;
+
+use crate::delta::{StepError, too_large};
 use crate::order_key::{equal_may_differ, push_identity};
-use arrow_array::cast::AsArray;
-use arrow_array::types::Int32Type;
-use arrow_array::{ArrayRef, Int32Array};
-use hashbrown::HashTable;
-use hashbrown::hash_table::Entry;
-use headwater_arrange::RowStore;
-use headwater_types::{Batch, DataType, Datum, Equality, RowEquality, array_of, hash_keys};
+use arrow_array::ArrayRef;
+use headwater_types::{DataType, Datum, array_of};
+use packed::PackedKeys;
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use stored::StoredKeys;
 
 /// See the module.
 #[derive(Debug)]
 pub(crate) struct GroupTable {
     operator: &'static str,
     types: Box<[DataType]>,
-    table: HashTable<u32>,
-    hashes: Vec<u64>,
-    key_rows: Vec<u32>,
+    keys: Keys,
+    numbers: SlotNumbers,
     weights: Vec<i64>,
-    free: Vec<u32>,
-    /// The key columns, then the slot.
-    keys: RowStore,
     identities: Option<Identities>,
     touched: Touched,
-    scratch: HashTable<u32>,
+}
+
+/// Which key is which slot's.
+#[derive(Debug)]
+enum Keys {
+    Packed(Box<PackedKeys>),
+    Stored(Box<StoredKeys>),
+}
+
+/// Numbers for groups; those of vanished ones come first.
+#[derive(Debug, Default)]
+struct SlotNumbers {
+    free: Vec<u32>,
+    used: u32,
+}
+
+impl SlotNumbers {
+    fn take(&mut self) -> u32 {
+        self.free.pop().unwrap_or_else(|| {
+            self.used = self.used.checked_add(1).expect("fewer than 2^32 groups have keys");
+            self.used - 1
+        })
+    }
 }
 
 /// The slots touched in a step, each once, in order of first touch.
@@ -51,19 +67,18 @@ struct Touched {
 
 impl GroupTable {
     pub(crate) fn new(operator: &'static str, types: &[DataType]) -> Self {
-        let stored: Vec<DataType> = types.iter().cloned().chain([DataType::Int4]).collect();
+        let keys = match PackedKeys::new(types) {
+            Some(packed) => Keys::Packed(Box::new(packed)),
+            None => Keys::Stored(Box::new(StoredKeys::new(types))),
+        };
         Self {
             operator,
             types: types.into(),
-            table: HashTable::new(),
-            hashes: vec![],
-            key_rows: vec![],
+            keys,
+            numbers: SlotNumbers::default(),
             weights: vec![],
-            free: vec![],
-            keys: RowStore::new(stored),
             identities: None,
             touched: Touched::default(),
-            scratch: HashTable::new(),
         }
     }
 
@@ -78,7 +93,7 @@ impl GroupTable {
 
     /// One more than the greatest slot ever used.
     pub(crate) fn slots(&self) -> usize {
-        self.hashes.len()
+        self.weights.len()
     }
 
     /// The number of rows in a group.
@@ -95,99 +110,19 @@ impl GroupTable {
 
     /// The slot of every row's group; groups that were not there come to be, with no rows.
     pub(crate) fn resolve(&mut self, keys: &[ArrayRef], rows: usize) -> Result<Vec<u32>, StepError> {
-        let hashes = hash_keys(keys, &self.types, rows, Equality::Sql);
-        let (firsts, members) = self.distinct_keys(keys, &hashes);
-        let mut slots = self.find(keys, &hashes, &firsts)?;
-        let new: Vec<usize> = (0..firsts.len()).filter(|&group| slots[group].is_none()).collect();
-        if !new.is_empty() {
-            let rows: Vec<u32> = new.iter().map(|&group| firsts[group]).collect();
-            let created = self.create(keys, &hashes, &rows)?;
-            for (group, slot) in new.into_iter().zip(created) {
-                slots[group] = Some(slot);
+        let slots = match &mut self.keys {
+            Keys::Packed(packed) => packed.resolve(keys, rows, &mut self.numbers),
+            Keys::Stored(stored) => stored.resolve(keys, rows, &mut self.numbers)?,
+        };
+        let used = self.numbers.used as usize;
+        if used > self.weights.len() {
+            self.weights.resize(used, 0);
+            self.touched.marked.resize(used, false);
+            if let Some(identities) = &mut self.identities {
+                identities.of_slot.resize_with(used, BTreeMap::new);
             }
-        }
-        Ok(members.into_iter().map(|group| slots[group as usize].expect("found or created")).collect())
-    }
-
-    /// The first row of each distinct key of a batch, and each row's place among them.
-    fn distinct_keys(&mut self, keys: &[ArrayRef], hashes: &[u64]) -> (Vec<u32>, Vec<u32>) {
-        let same = RowEquality::new(keys, keys, &self.types, Equality::Sql);
-        let mut firsts: Vec<u32> = vec![];
-        let mut members = Vec::with_capacity(hashes.len());
-        self.scratch.clear();
-        for (row, &hash) in hashes.iter().enumerate() {
-            let first_of = |group: &u32| firsts[*group as usize] as usize;
-            let entry = self.scratch.entry(
-                hash,
-                |group| hashes[first_of(group)] == hash && same.equal(first_of(group), row),
-                |group| hashes[first_of(group)],
-            );
-            match entry {
-                Entry::Occupied(entry) => members.push(*entry.get()),
-                Entry::Vacant(entry) => {
-                    let group = u32::try_from(firsts.len()).expect("a batch has fewer than 2^32 rows");
-                    entry.insert(group);
-                    firsts.push(u32::try_from(row).expect("a batch has fewer than 2^32 rows"));
-                    members.push(group);
-                }
-            }
-        }
-        (firsts, members)
-    }
-
-    fn find(&self, keys: &[ArrayRef], hashes: &[u64], firsts: &[u32]) -> Result<Vec<Option<u32>>, StepError> {
-        let mut found = vec![None; firsts.len()];
-        let mut candidates: Vec<(usize, u32)> = vec![];
-        for (group, &first) in firsts.iter().enumerate() {
-            let hash = hashes[first as usize];
-            let same_hash = self.table.iter_hash(hash).filter(|&&slot| self.hashes[slot as usize] == hash);
-            candidates.extend(same_hash.map(|&slot| (group, slot)));
-        }
-        if candidates.is_empty() {
-            return Ok(found);
-        }
-        let stored = self.keys(&candidates.iter().map(|&(_, slot)| slot).collect::<Vec<_>>())?;
-        let same = RowEquality::new(keys, &stored, &self.types, Equality::Sql);
-        for (place, (group, slot)) in candidates.into_iter().enumerate() {
-            if same.equal(firsts[group] as usize, place) {
-                found[group] = Some(slot);
-            }
-        }
-        Ok(found)
-    }
-
-    fn create(&mut self, keys: &[ArrayRef], hashes: &[u64], rows: &[u32]) -> Result<Vec<u32>, StepError> {
-        self.keys.check_room(rows.len())?;
-        let mut slots = Vec::with_capacity(rows.len());
-        for &row in rows {
-            let hash = hashes[row as usize];
-            let slot = self.free.pop().unwrap_or_else(|| {
-                self.hashes.push(0);
-                self.key_rows.push(0);
-                self.weights.push(0);
-                self.touched.marked.push(false);
-                u32::try_from(self.hashes.len() - 1).expect("fewer than 2^32 groups have key rows")
-            });
-            self.hashes[slot as usize] = hash;
-            let hash_of = &self.hashes;
-            self.table.insert_unique(hash, slot, |&other| hash_of[other as usize]);
-            slots.push(slot);
-        }
-        let key = Batch::new(keys.to_vec(), hashes.len()).take(rows);
-        self.store_keys(key.columns, &slots);
-        if let Some(identities) = &mut self.identities {
-            identities.of_slot.resize_with(self.hashes.len(), BTreeMap::new);
         }
         Ok(slots)
-    }
-
-    fn store_keys(&mut self, mut columns: Vec<ArrayRef>, slots: &[u32]) {
-        let numbers: Int32Array = slots.iter().map(|&slot| Some(slot.cast_signed())).collect();
-        columns.push(Arc::new(numbers));
-        let rows = self.keys.append(&Batch::new(columns, slots.len()));
-        for (&slot, row) in slots.iter().zip(rows) {
-            self.key_rows[slot as usize] = row;
-        }
     }
 
     /// Adds a batch's weights to its groups and marks them touched. Returns the groups not touched before in this step.
@@ -201,6 +136,12 @@ impl GroupTable {
             }
         }
         &self.touched.slots[known..]
+    }
+
+    /// Adds to one group's weight, where what it counts cannot overflow.
+    #[inline]
+    pub(crate) fn refer(&mut self, slot: u32, weight: i64) {
+        self.weights[slot as usize] += weight;
     }
 
     /// Adds a batch's weights to its groups.
@@ -247,22 +188,22 @@ impl GroupTable {
 
     /// The key columns of these groups.
     pub(crate) fn keys(&self, slots: &[u32]) -> Result<Vec<ArrayRef>, StepError> {
-        let rows: Vec<u32> = slots.iter().map(|&slot| self.key_rows[slot as usize]).collect();
-        let columns: Vec<usize> = (0..self.types.len()).collect();
-        Ok(self.keys.gather(&rows, &columns)?)
+        match &self.keys {
+            Keys::Packed(packed) => packed.columns(slots).ok_or_else(too_large),
+            Keys::Stored(stored) => stored.columns(slots),
+        }
     }
 
     /// Stores the new least keys of the groups where they have changed.
     pub(crate) fn refresh_representatives(&mut self) -> Result<(), StepError> {
+        let Keys::Stored(stored) = &mut self.keys else { return Ok(()) };
         let Some(identities) = &mut self.identities else { return Ok(()) };
         let mut changed = std::mem::take(&mut identities.changed);
         changed.sort_unstable();
         changed.dedup();
         for slot in changed {
-            let Some((columns, least)) = self.identities.as_ref().and_then(|identities| identities.least(slot)) else {
-                continue;
-            };
-            let mut key = self.keys(&[slot])?;
+            let Some((columns, least)) = identities.least(slot) else { continue };
+            let mut key = stored.columns(&[slot])?;
             let mut differs = false;
             for (&column, value) in columns.iter().zip(least) {
                 let data_type = &self.types[column];
@@ -270,8 +211,7 @@ impl GroupTable {
                 key[column] = array_of(data_type, std::slice::from_ref(value));
             }
             if differs {
-                self.forget_keys(&[slot])?;
-                self.store_keys(key, &[slot]);
+                stored.replace(slot, key)?;
             }
         }
         Ok(())
@@ -282,31 +222,28 @@ impl GroupTable {
         if slots.is_empty() {
             return Ok(());
         }
-        for &slot in slots {
-            let hash = self.hashes[slot as usize];
-            let Ok(entry) = self.table.find_entry(hash, |&other| other == slot) else {
-                unreachable!("a live slot is in the table");
-            };
-            entry.remove();
-            if let Some(identities) = &mut self.identities {
+        match &mut self.keys {
+            Keys::Packed(packed) => packed.release(slots),
+            Keys::Stored(stored) => stored.release(slots)?,
+        }
+        if let Some(identities) = &mut self.identities {
+            for &slot in slots {
                 identities.of_slot[slot as usize].clear();
             }
         }
-        self.forget_keys(slots)?;
-        self.free.extend(slots);
+        self.numbers.free.extend(slots);
         Ok(())
     }
 
-    fn forget_keys(&mut self, slots: &[u32]) -> Result<(), StepError> {
-        let rows: Vec<u32> = slots.iter().map(|&slot| self.key_rows[slot as usize]).collect();
-        self.keys.delete(&rows);
-        if let Some(moves) = self.keys.compact() {
-            let column = self.keys.gather(&moves.new, &[self.types.len()])?;
-            for (slot, &row) in column[0].as_primitive::<Int32Type>().values().iter().zip(&moves.new) {
-                self.key_rows[slot.cast_unsigned() as usize] = row;
-            }
-        }
-        Ok(())
+    /// The memory kept.
+    pub(crate) fn state_bytes(&self) -> usize {
+        let keys = match &self.keys {
+            Keys::Packed(packed) => packed.state_bytes(),
+            Keys::Stored(stored) => stored.state_bytes(),
+        };
+        keys + self.weights.capacity() * (size_of::<i64>() + size_of::<bool>())
+            + (self.numbers.free.capacity() + self.touched.slots.capacity()) * size_of::<u32>()
+            + self.identities.as_ref().map_or(0, |identities| identities.of_slot.capacity() * size_of::<Counts>())
     }
 }
 
@@ -360,3 +297,6 @@ impl Identities {
         Some((&self.columns, values))
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -28,6 +28,7 @@ mod linear;
 mod map_filter_project;
 mod order_key;
 mod reduce;
+mod sharded_table;
 pub mod spec;
 #[cfg(test)]
 mod testing;

@@ -9,7 +9,7 @@
 //! One typed loop per column; nothing is allocated per row.
 
 use crate::column::fixed16;
-use crate::{DataType, Interval, NUMERIC_BYTES, Numeric};
+use crate::{DataType, Interval, NUMERIC_BYTES, Numeric, TextColumn};
 use arrow_array::cast::AsArray;
 use arrow_array::types::{
     Date32Type, Float32Type, Float64Type, Int16Type, Int32Type, Int64Type, IntervalMonthDayNanoType,
@@ -17,7 +17,6 @@ use arrow_array::types::{
 };
 use arrow_array::{
     Array, ArrayRef, BinaryArray, BooleanArray, FixedSizeBinaryArray, Float32Array, Float64Array, ListArray,
-    StringArray,
 };
 use arrow_buffer::{BooleanBuffer, IntervalMonthDayNano, NullBuffer};
 use std::hash::{BuildHasher, Hasher};
@@ -43,9 +42,9 @@ enum Kind<'a> {
     Float8(&'a Float64Array),
     Numeric(&'a FixedSizeBinaryArray),
     Uuid(&'a FixedSizeBinaryArray),
-    Text(&'a StringArray),
+    Text(TextColumn<'a>),
     /// `character`: trailing blanks do not count for SQL.
-    Padded(&'a StringArray),
+    Padded(TextColumn<'a>),
     Bytes(&'a BinaryArray),
     Interval(&'a [IntervalMonthDayNano]),
     List(&'a ListArray, DataType),
@@ -115,8 +114,8 @@ impl<'a> KeyColumn<'a> {
             | D::PgNodeTree
             | D::AclItem
             | D::AnyArray
-            | D::Unknown => Kind::Text(array.as_string()),
-            D::Char(_) => Kind::Padded(array.as_string()),
+            | D::Unknown => Kind::Text(TextColumn::of(array)),
+            D::Char(_) => Kind::Padded(TextColumn::of(array)),
             D::Bytea | D::Jsonb => Kind::Bytes(array.as_binary()),
             D::Interval => Kind::Interval(array.as_primitive::<IntervalMonthDayNanoType>().values()),
             D::Oid | D::Xid | D::Reg(_) => Kind::Unsigned32(array.as_primitive::<UInt32Type>().values()),
@@ -257,6 +256,23 @@ fn combine(hash: u64, value: u64) -> u64 {
     fold(hash ^ value).rotate_left(23)
 }
 
+/// The hash of some words, the same in every run of one build. Of unequally many words, it need not differ.
+#[inline]
+#[must_use]
+pub fn hash_words(words: &[u64]) -> u64 {
+    fold(words.iter().fold(SEED, |hash, &word| combine(hash, word)) ^ SEED)
+}
+
+/// The hash of some bytes, the same in every run of one build.
+#[inline]
+#[must_use]
+pub fn hash_bytes(bytes: &[u8]) -> u64 {
+    let [first, second, third, fourth] = BYTE_SEEDS;
+    let mut hasher = ahash::RandomState::with_seeds(first, second, third, fourth).build_hasher();
+    hasher.write(bytes);
+    hasher.finish()
+}
+
 /// Adds one value's hash to that of every row, or NULL's.
 fn combine_rows(hashes: &mut [u64], nulls: Option<&NullBuffer>, value: impl Fn(usize) -> u64) {
     match nulls.filter(|nulls| nulls.null_count() > 0) {
@@ -281,12 +297,6 @@ fn fold_bytes16(bytes: [u8; NUMERIC_BYTES]) -> u64 {
 impl KeyColumn<'_> {
     fn hash_into(&self, hashes: &mut [u64]) {
         let equality = self.equality;
-        let state = ahash::RandomState::with_seeds(BYTE_SEEDS[0], BYTE_SEEDS[1], BYTE_SEEDS[2], BYTE_SEEDS[3]);
-        let hash_bytes = |bytes: &[u8]| {
-            let mut hasher = state.build_hasher();
-            hasher.write(bytes);
-            hasher.finish()
-        };
         let nulls = self.nulls;
         match &self.kind {
             Kind::Bool(values) => combine_rows(hashes, nulls, |row| u64::from(values.value(row))),
@@ -302,8 +312,20 @@ impl KeyColumn<'_> {
                 combine_rows(hashes, nulls, |row| fold_bytes16(numeric_bytes(fixed16(values, row), equality)));
             }
             Kind::Uuid(values) => combine_rows(hashes, nulls, |row| fold_bytes16(fixed16(values, row))),
-            Kind::Text(values) => combine_rows(hashes, nulls, |row| hash_bytes(values.value(row).as_bytes())),
-            Kind::Padded(values) => combine_rows(hashes, nulls, |row| hash_bytes(self.padded(values.value(row)))),
+            Kind::Text(TextColumn::Plain(texts)) => {
+                combine_rows(hashes, nulls, |row| hash_bytes(texts.value(row).as_bytes()));
+            }
+            Kind::Padded(TextColumn::Plain(texts)) => {
+                combine_rows(hashes, nulls, |row| hash_bytes(self.padded(texts.value(row))));
+            }
+            Kind::Text(TextColumn::Dictionary { keys, values }) => {
+                let of_values: Vec<u64> = values.iter().map(|v| hash_bytes(v.unwrap_or("").as_bytes())).collect();
+                combine_rows(hashes, nulls, |row| of_values[usize::from(keys.value(row))]);
+            }
+            Kind::Padded(TextColumn::Dictionary { keys, values }) => {
+                let of_values: Vec<u64> = values.iter().map(|v| hash_bytes(self.padded(v.unwrap_or("")))).collect();
+                combine_rows(hashes, nulls, |row| of_values[usize::from(keys.value(row))]);
+            }
             Kind::Bytes(values) => combine_rows(hashes, nulls, |row| hash_bytes(values.value(row))),
             Kind::Interval(values) => {
                 combine_rows(hashes, nulls, |row| fold_bytes16(interval_key(values[row], equality)));

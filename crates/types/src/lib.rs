@@ -27,6 +27,7 @@ mod sum_state;
 #[cfg(test)]
 mod testing;
 mod text;
+mod text_column;
 mod typmod;
 
 pub use batch::{Batch, DeltaBatch};
@@ -38,11 +39,14 @@ pub use datum::{ArrayDatum, Datum};
 pub use error::{ErrorObject, Result, SqlError, SqlState};
 pub use ids::{Epoch, RelationId};
 pub use interval::Interval;
-pub use key::{EncodedKeys, Equality, KeyEncoder, RowEquality, any_null, hash_keys, rows_equal};
+pub use key::{
+    EncodedKeys, Equality, KeyEncoder, RowEquality, any_null, hash_bytes, hash_keys, hash_words, rows_equal,
+};
 pub use numeric::{NUMERIC_BYTES, Numeric};
 pub use numeric_math::NUMERIC_SCALE_MAX;
 pub use order::{ColumnOrder, RowOrder, float_cmp, sort_indices};
 pub use settings::{SessionSettings, TimeZone};
 pub use sum_state::SumState;
 pub use text::{TextContext, datum_to_text, format_text, parse_text};
+pub use text_column::{TextColumn, flat_column, is_dictionary};
 pub use typmod::apply_typmod;

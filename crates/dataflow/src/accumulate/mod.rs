@@ -11,6 +11,7 @@
 //!    a wrapped value is never read.
 //! 3. One dispatch per batch and aggregate; the loops are typed.
 
+mod code_set;
 mod distinct;
 mod distinct_shown;
 mod float_sum;
@@ -78,28 +79,35 @@ enum Accumulator {
     Booleans(Booleans),
     Extremes(Extremes),
     Collected(Collected),
+    /// count(DISTINCT x).
+    DistinctCount(Box<DistinctSet>),
 }
 
-/// DISTINCT.
+/// DISTINCT of an aggregate that looks at the values.
 #[derive(Debug)]
 enum Distinct {
     /// Any of SQL-equal values will do.
-    Any(DistinctSet),
+    Any(Box<DistinctSet>),
     /// The group's least of SQL-equal values is the one.
     Least(Box<ShownValues>),
 }
 
 impl Distinct {
     fn new(call: &Aggregate<Column>, types: &[DataType]) -> Self {
-        let counts = call.function == AggregateFunction::Count;
         // With DISTINCT, the keys are arguments; two subqueries of one text may still be two columns.
         let place = |key: &Scalar| call.args.iter().position(|arg| arg == key);
         let key_args: Option<Vec<usize>> = call.order_by.iter().map(|(key, _)| place(key)).collect();
         match key_args {
-            Some(key_args) if !counts && types.iter().any(equal_may_differ) => {
+            Some(key_args) if types.iter().any(equal_may_differ) => {
                 Self::Least(Box::new(ShownValues::new(types, key_args)))
             }
-            _ => Self::Any(DistinctSet::new(types, call.function == AggregateFunction::ArrayAgg, !counts)),
+            _ => Self::Any(Box::new(DistinctSet::new(types))),
+        }
+    }
+
+    fn grow(&mut self, slots: usize) {
+        if let Self::Any(set) = self {
+            set.grow(slots);
         }
     }
 
@@ -136,17 +144,16 @@ impl AggregateState {
         let key_types: Vec<DataType> = call.order_by.iter().map(|(key, _)| key.data_type()).collect();
         let orders: Vec<ColumnOrder> = call.order_by.iter().map(|(_, order)| *order).collect();
         let accumulator = accumulator_for(call, &arg_types, key_types, orders);
-        let idempotent = matches!(
-            call.function,
-            AggregateFunction::Min | AggregateFunction::Max | AggregateFunction::BoolAnd | AggregateFunction::BoolOr
-        );
+        use AggregateFunction as F;
+        // Counted without being looked at, or the same with and without.
+        let own = matches!(call.function, F::Count | F::Min | F::Max | F::BoolAnd | F::BoolOr);
         let collects = call.function == AggregateFunction::ArrayAgg;
         Self {
             args: call.args.clone(),
             filter: call.filter.clone(),
             order_keys: call.order_by.iter().map(|(key, _)| key.clone()).collect(),
             skips_null: !collects && !call.args.is_empty(),
-            distinct: (call.distinct && !idempotent && !call.args.is_empty()).then(|| Distinct::new(call, &arg_types)),
+            distinct: (call.distinct && !own && !call.args.is_empty()).then(|| Distinct::new(call, &arg_types)),
             accumulator,
             data_type: call.data_type.clone(),
         }
@@ -154,6 +161,9 @@ impl AggregateState {
 
     /// Makes room for groups below `slots`.
     pub(crate) fn grow(&mut self, slots: usize) {
+        if let Some(distinct) = &mut self.distinct {
+            distinct.grow(slots);
+        }
         match &mut self.accumulator {
             Accumulator::Count(state) => state.grow(slots),
             Accumulator::Integers(state) => state.grow(slots),
@@ -163,6 +173,7 @@ impl AggregateState {
             Accumulator::Booleans(state) => state.grow(slots),
             Accumulator::Extremes(state) => state.grow(slots),
             Accumulator::Collected(state) => state.grow(slots),
+            Accumulator::DistinctCount(state) => state.grow(slots),
         }
     }
 
@@ -245,8 +256,10 @@ impl AggregateState {
 
     /// The values of these groups.
     pub(crate) fn values(&self, slots: &[u32]) -> Values {
-        if let Accumulator::Count(counts) = &self.accumulator {
-            return Values { column: counts.column(slots), errors: vec![] };
+        match &self.accumulator {
+            Accumulator::Count(state) => return Values { column: state.column(slots), errors: vec![] },
+            Accumulator::DistinctCount(state) => return Values { column: state.counts(slots), errors: vec![] },
+            _ => {}
         }
         let mut column = ColumnBuilder::new(&self.data_type, slots.len());
         let mut errors = vec![];
@@ -254,7 +267,7 @@ impl AggregateState {
         for (place, &slot) in slots.iter().enumerate() {
             let slot = slot as usize;
             let mut value = match &self.accumulator {
-                Accumulator::Count(_) => unreachable!("returned above"),
+                Accumulator::Count(_) | Accumulator::DistinctCount(_) => unreachable!("returned above"),
                 Accumulator::Integers(state) => state.value(slot),
                 Accumulator::Numerics(state) => state.value(slot),
                 Accumulator::Floats(state) => state.value(slot),
@@ -284,6 +297,9 @@ impl AggregateState {
     /// Forgets a group that has no rows.
     pub(crate) fn reset(&mut self, slot: u32) {
         let slot = slot as usize;
+        if let Some(Distinct::Any(set)) = &mut self.distinct {
+            set.reset(slot);
+        }
         match &mut self.accumulator {
             Accumulator::Count(state) => state.reset(slot),
             Accumulator::Integers(state) => state.reset(slot),
@@ -293,6 +309,7 @@ impl AggregateState {
             Accumulator::Booleans(state) => state.reset(slot),
             Accumulator::Extremes(state) => state.reset(slot),
             Accumulator::Collected(state) => state.reset(slot),
+            Accumulator::DistinctCount(state) => state.reset(slot),
         }
     }
 }
@@ -308,6 +325,7 @@ impl Accumulator {
             Self::Booleans(state) => state.update(input),
             Self::Extremes(state) => state.update(input),
             Self::Collected(state) => state.update(input),
+            Self::DistinctCount(state) => state.update(input)?,
         }
         Ok(())
     }
@@ -323,6 +341,7 @@ fn accumulator_for(
     let arg = || arg_types[0].clone();
     let average = call.function == F::Avg;
     match call.function {
+        F::Count if call.distinct => Accumulator::DistinctCount(Box::new(DistinctSet::new(arg_types))),
         F::CountStar | F::Count => Accumulator::Count(Counts::default()),
         F::Sum | F::Avg | F::SumState => match arg_types[0] {
             DataType::Int2 | DataType::Int4 | DataType::Int8 => {

@@ -182,7 +182,7 @@ impl Table {
             }
         }
         let applied = self.relation.apply(&deletes, &Batch::from_rows(&table_types(), &inserts)).expect("room");
-        SourceDelta { delta: applied.delta, moves: applied.moves, before, after: self.relation.snapshot() }
+        SourceDelta { batches: vec![applied.delta], moves: applied.moves, after: self.relation.snapshot() }
     }
 
     fn passing(&self) -> Vec<Row> {
@@ -191,7 +191,7 @@ impl Table {
 }
 
 fn shared_input<'a>(source: &'a SourceDelta, map: &mut MapFilterProject) -> SideInput<'a> {
-    let delta = map.step(Delta::of(source.delta.clone()), &context(false)).expect("linear");
+    let delta = map.step(Delta { batches: source.batches.clone(), errors: vec![] }, &context(false)).expect("linear");
     SideInput { delta, source: Some(source) }
 }
 
