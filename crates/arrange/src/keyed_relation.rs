@@ -109,22 +109,18 @@ impl KeyedRelation {
                 format!("a change of a table is larger than {APPLY_BYTES_MAX} bytes"),
             ));
         }
-        if let Some((keyed, index)) = &mut self.index {
-            for (hash, &row) in keyed.hashes(&deleted.columns, deleted.rows).into_iter().zip(deletes) {
-                assert!(index.remove(hash, row), "every live row is indexed");
-            }
-        }
         self.rows.delete(deletes);
         let inserted = self.rows.append(inserts);
         if let Some((keyed, index)) = &mut self.index {
-            index.insert_many(&keyed.hashes(&inserts.columns, inserts.rows), &inserted);
+            let removed = keyed.hashes(&deleted.columns, deleted.rows);
+            let added = keyed.hashes(&inserts.columns, inserts.rows);
+            index.change((&removed, deletes), (&added, &inserted));
         }
         let moves = self.rows.compact();
         if let (Some(moves), Some((keyed, index))) = (&moves, &mut self.index) {
             let key = self.rows.gather(&moves.new, &keyed.columns)?;
-            for (place, hash) in keyed.key_hashes(&key, moves.new.len()).into_iter().enumerate() {
-                assert!(index.replace(hash, moves.old[place], moves.new[place]), "every live row is indexed");
-            }
+            let hashes = keyed.key_hashes(&key, moves.new.len());
+            index.change((&hashes, &moves.old), (&hashes, &moves.new));
         }
         Ok(AppliedDelta { delta: delta_of(deleted, deletes, inserts, &inserted), moves, inserted })
     }
@@ -156,7 +152,7 @@ fn delta_of(deleted: Batch, deletes: &[u32], inserts: &Batch, inserted: &[u32]) 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use headwater_types::{Datum, array_of};
+    use headwater_types::{Datum, Numeric, array_of};
     use std::collections::BTreeMap;
 
     fn types() -> Vec<DataType> {
@@ -245,5 +241,85 @@ mod tests {
         let wanted: Vec<Vec<Datum>> =
             wanted.iter().map(|&i| vec![Datum::Int4(i32::try_from(i).expect("small"))]).collect();
         assert_eq!(fetched.to_rows(&[DataType::Int4]), wanted);
+    }
+
+    /// Rows of a table with one column of each encoding, with NULLs in one of them.
+    fn encodable(first: usize, count: usize) -> Batch {
+        let types = encodable_types();
+        let row = |i: usize| {
+            let number = i32::try_from(i).expect("small");
+            let amount = Numeric::parse(&format!("{}.{}", number % 50, number % 7)).expect("a numeric");
+            vec![
+                Datum::text(format!("{number:08x}-0000-4000-8000-{:012x}", i * 77)),
+                if i.is_multiple_of(5) { Datum::Null } else { Datum::text(format!("camp_{}", i % 90)) },
+                Datum::Numeric(amount),
+                Datum::Timestamp(1_790_000_000_000_000 + i64::from(number) * 1001),
+                Datum::text(format!("{i} {}", i * i)),
+                Datum::Float8(f64::from(number) / 3.0),
+            ]
+        };
+        Batch::from_rows(&types, &(first..first + count).map(row).collect::<Vec<_>>())
+    }
+
+    fn encodable_types() -> Vec<DataType> {
+        use DataType as D;
+        vec![D::Varchar(None), D::Text, D::Numeric(None), D::Timestamptz, D::Text, D::Float8]
+    }
+
+    /// The rows of a snapshot in order of row id, with the ids.
+    fn rows_of(snapshot: &RelationSnapshot) -> Vec<(u32, Vec<Datum>)> {
+        let columns: Vec<usize> = (0..snapshot.types().len()).collect();
+        let batches = snapshot.scan(&columns).map(|batch| {
+            let ids = batch.row_ids.clone().expect("a scan gives row ids");
+            ids.into_iter().zip(batch.rows.to_rows(snapshot.types())).collect::<Vec<_>>()
+        });
+        batches.flatten().collect()
+    }
+
+    #[test]
+    fn sealed_segments_hold_the_rows_that_came() {
+        const SEGMENT: usize = 65_536;
+        let mut table = KeyedRelation::new(encodable_types(), Some(vec![0]));
+        let first = encodable(0, SEGMENT);
+        table.apply(&[], &first).expect("room");
+        let plain = table.snapshot();
+        let before = rows_of(&plain);
+        assert_eq!(before.iter().map(|(_, row)| row.clone()).collect::<Vec<_>>(), first.to_rows(&encodable_types()));
+        // Small appends seal the full segment a column at a time; readers see the same rows at any moment.
+        let mut seen = vec![];
+        for i in 0..8 {
+            table.apply(&[], &encodable(SEGMENT + i, 1)).expect("room");
+            seen.push(table.snapshot());
+        }
+        let sizes: Vec<usize> = seen.iter().map(RelationSnapshot::byte_size).collect();
+        assert!(sizes[7] < sizes[0] * 2 / 3, "the segment is sealed: {sizes:?}");
+        for snapshot in [&plain, &seen[2], &seen[7]] {
+            assert_eq!(rows_of(snapshot)[..SEGMENT], before);
+        }
+        // Rows fetched from sealed and plain segments together, out of order.
+        let wanted: Vec<usize> = (0..500).map(|i| i * 7919 % (SEGMENT + 8)).chain([9, 9, 10, 11]).collect();
+        let all = rows_of(&seen[7]);
+        let ids: Vec<u32> = wanted.iter().map(|&i| all[i].0).collect();
+        let columns: Vec<usize> = (0..encodable_types().len()).collect();
+        let fetched = Batch::new(seen[7].gather(&ids, &columns).expect("small"), ids.len());
+        let expected: Vec<Vec<Datum>> = wanted.iter().map(|&i| all[i].1.clone()).collect();
+        assert_eq!(fetched.to_rows(&encodable_types()), expected);
+        for &i in wanted.iter().take(50) {
+            assert_eq!(seen[7].lookup(&all[i].1[..1]).expect("small"), Some(all[i].0));
+        }
+        // Compaction of a sealed segment: what is left has moved, and is the same.
+        let doomed: Vec<u32> = all[..SEGMENT].iter().filter(|(id, _)| id % 8 != 3).map(|(id, _)| *id).collect();
+        let nothing = Batch::empty(&encodable_types());
+        let moves = table.apply(&doomed, &nothing).expect("room").moves.expect("it is mostly dead");
+        let kept: Vec<&(u32, Vec<Datum>)> =
+            all.iter().filter(|(id, _)| *id as usize >= SEGMENT || id % 8 == 3).collect();
+        let former: BTreeMap<u32, u32> = moves.new.iter().copied().zip(moves.old).collect();
+        let mut left = rows_of(&table.snapshot());
+        for (id, _) in &mut left {
+            *id = former.get(id).copied().unwrap_or(*id);
+        }
+        left.sort_by_key(|(id, _)| *id);
+        assert_eq!(left.iter().collect::<Vec<_>>(), kept);
+        assert_eq!(rows_of(&seen[7]), all, "a snapshot does not change");
     }
 }

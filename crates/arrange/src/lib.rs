@@ -17,6 +17,7 @@
 //!
 //! Nothing here performs I/O, reads a clock or starts a thread.
 
+mod encoding;
 mod gather;
 mod keyed_relation;
 mod multi_index;
@@ -27,6 +28,7 @@ mod segment;
 mod unique_index;
 mod zset_relation;
 
+pub use encoding::{Bound, BoundComparison, TextForm};
 pub use gather::gather_batches;
 pub use keyed_relation::{AppliedDelta, KeyedRelation};
 pub use multi_index::{MultiIndex, Postings, PostingsIter};

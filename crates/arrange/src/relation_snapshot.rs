@@ -1,7 +1,8 @@
 //! What readers see of a table or a view: its rows and its index at one moment.
 
+use crate::encoding::TextForm;
 use crate::row_snapshot::{RowScan, RowSnapshot};
-use crate::unique_index::UniqueIndex;
+use crate::unique_index::{HashOrder, UniqueIndex};
 use crate::{KeyedRelation, SCAN_BATCH_ROWS_MAX, ZSetRelation};
 use arrow_array::ArrayRef;
 use arrow_array::cast::AsArray;
@@ -43,12 +44,10 @@ impl Keyed {
     ) -> Result<Vec<Option<u32>>> {
         let mut found = vec![None; hashes.len()];
         let (mut probes, mut candidates) = (vec![], vec![]);
-        for (probe, &hash) in hashes.iter().enumerate() {
-            for row in index.candidates(hash) {
-                probes.push(probe);
-                candidates.push(row);
-            }
-        }
+        index.candidates(&HashOrder::new(hashes), |place, row| {
+            probes.push(place as usize);
+            candidates.push(row);
+        });
         if candidates.is_empty() {
             return Ok(found);
         }
@@ -126,11 +125,17 @@ impl RelationSnapshot {
     /// row id.
     #[must_use]
     pub fn scan(&self, columns: &[usize]) -> RelationScan {
+        self.scan_with(columns, TextForm::Plain)
+    }
+
+    /// As [`RelationSnapshot::scan`], with text in this form.
+    #[must_use]
+    pub fn scan_with(&self, columns: &[usize], text: TextForm) -> RelationScan {
         let mut read = columns.to_vec();
         if self.weighted {
             read.push(self.types.len());
         }
-        RelationScan { rows: self.rows.scan(&read, SCAN_BATCH_ROWS_MAX), weighted: self.weighted }
+        RelationScan { rows: self.rows.scan(&read, SCAN_BATCH_ROWS_MAX).with_text(text), weighted: self.weighted }
     }
 
     /// The row with this key, if the relation has a key.

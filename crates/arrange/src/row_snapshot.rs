@@ -1,5 +1,6 @@
 //! A relation's rows at one moment, as a value.
 
+use crate::encoding::{Bound, TextForm};
 use crate::gather::{Sources, gather_column};
 use crate::segment::Slot;
 use arrow_array::{ArrayRef, new_empty_array};
@@ -85,7 +86,7 @@ impl RowSnapshot {
             let (segment, offset) = split(row);
             sources.add(segment, offset, || self.slot(segment).expect("a row id in use has a segment"));
         }
-        columns.iter().map(|&c| gather_column(&sources, c)).collect()
+        columns.iter().map(|&c| gather_column(&sources, c, &self.types[c])).collect()
     }
 
     /// The live rows in order of row id, with their ids, at most `batch_rows` at a time.
@@ -95,6 +96,8 @@ impl RowSnapshot {
             rows: self.clone(),
             columns: columns.into(),
             batch_rows: u32::try_from(batch_rows.max(1)).unwrap_or(u32::MAX),
+            text: TextForm::Plain,
+            bounds: Box::default(),
             segment: 0,
             chunk: 0,
             offset: 0,
@@ -108,6 +111,8 @@ pub struct RowScan {
     rows: RowSnapshot,
     columns: Box<[usize]>,
     batch_rows: u32,
+    text: TextForm,
+    bounds: Box<[Bound]>,
     segment: usize,
     chunk: usize,
     /// Within the chunk.
@@ -115,6 +120,18 @@ pub struct RowScan {
 }
 
 impl RowScan {
+    /// The same rows, with text in this form.
+    #[must_use]
+    pub fn with_text(self, text: TextForm) -> Self {
+        Self { text, ..self }
+    }
+
+    /// The same rows, or fewer: without some, or all, of those that do not satisfy every bound.
+    #[must_use]
+    pub fn with_bounds(self, bounds: Vec<Bound>) -> Self {
+        Self { bounds: bounds.into(), ..self }
+    }
+
     fn next_segment(&mut self) {
         self.segment += 1;
         self.chunk = 0;
@@ -135,8 +152,8 @@ impl Iterator for RowScan {
                 self.next_segment();
                 continue;
             };
-            let chunk_rows = u32::try_from(chunk.rows).expect("a chunk is at most a segment");
-            if self.offset >= chunk_rows {
+            let chunk_rows = u32::try_from(chunk.rows()).expect("a chunk is at most a segment");
+            if self.offset >= chunk_rows || (self.offset == 0 && !chunk.may_match(&self.bounds)) {
                 self.chunk += 1;
                 self.offset = 0;
                 continue;
@@ -144,9 +161,10 @@ impl Iterator for RowScan {
             let taken = self.batch_rows.min(chunk_rows - self.offset);
             let start = slot.segment.chunk_start(self.chunk);
             let (first, from) = (start + self.offset, self.offset as usize);
+            let range = from..from + taken as usize;
             let base = u32::try_from(self.segment).expect("segment numbers have 16 bits") << 16;
             let piece = Batch::new(
-                self.columns.iter().map(|&c| chunk.columns[c].slice(from, taken as usize)).collect(),
+                self.columns.iter().map(|&c| chunk.column(c, range.clone(), &self.rows.types[c], self.text)).collect(),
                 taken as usize,
             );
             let live = if slot.all_live() { None } else { Some(slot.live_offsets(first, first + taken)) };

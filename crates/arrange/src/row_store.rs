@@ -10,11 +10,14 @@
 //! 1. A row id names the same row until the row is deleted or moved.
 //! 2. A snapshot never changes: writers copy a page, a segment's chunk list or a bitmap that a snapshot still shares.
 //! 3. Rows of large batches are kept as slices, not copied; those of small ones are copied at most 6 times.
-//! 4. A reclaimed segment's number rests until [`FREE_SEGMENTS_HELD`] others are reclaimed, so that within any one step
+//! 4. A full segment is sealed a column at a time, while rows are appended: no append waits for all of it. Until the
+//!    last column is done it stays as it was, and readers never see it half done.
+//! 5. A reclaimed segment's number rests until [`FREE_SEGMENTS_HELD`] others are reclaimed, so that within any one step
 //!    a row id means one row.
 
+use crate::encoding::Column;
 use crate::row_snapshot::{PAGE_SLOTS, RowSnapshot, split};
-use crate::segment::{SEGMENT_BYTES_MAX, SEGMENT_ROWS_MAX, Slot, batch_bytes};
+use crate::segment::{SEGMENT_BYTES_MAX, SEGMENT_ROWS_MAX, Segment, Slot, batch_bytes};
 use arrow_array::ArrayRef;
 use headwater_types::{Batch, DataType, Result, SqlError, SqlState};
 use std::collections::VecDeque;
@@ -44,13 +47,30 @@ pub struct RowStore {
     free: VecDeque<usize>,
     /// Segments that lost rows since the last compaction, with repetitions.
     thinned: Vec<usize>,
+    /// Full segments that are not sealed yet, oldest first.
+    full: VecDeque<Full>,
+}
+
+/// A full segment on its way to be sealed.
+#[derive(Debug, Clone)]
+struct Full {
+    number: usize,
+    segment: Arc<Segment>,
+    /// The columns that are encoded.
+    done: Vec<Column>,
 }
 
 impl RowStore {
     /// No rows of these types.
     #[must_use]
     pub fn new(types: impl Into<Arc<[DataType]>>) -> Self {
-        Self { rows: RowSnapshot::empty(types.into()), tail: None, free: VecDeque::new(), thinned: vec![] }
+        Self {
+            rows: RowSnapshot::empty(types.into()),
+            tail: None,
+            free: VecDeque::new(),
+            thinned: vec![],
+            full: VecDeque::new(),
+        }
     }
 
     /// The rows as they are now.
@@ -101,6 +121,8 @@ impl RowStore {
     /// If all ids are in use: see [`RowStore::check_room`].
     pub fn append(&mut self, batch: &Batch) -> Vec<u32> {
         debug_assert_eq!(batch.columns.len(), self.rows.types().len(), "a batch of this store's types");
+        // Twice as much as comes, so that what waits to be sealed does not grow.
+        self.seal_some(2 * batch.rows * batch.columns.len());
         let mut ids = Vec::with_capacity(batch.rows);
         let mut from = 0;
         while from < batch.rows {
@@ -110,7 +132,7 @@ impl RowStore {
                 (segment.rows(), segment.bytes())
             };
             let Some((piece, bytes)) = cut(batch, from, SEGMENT_ROWS_MAX - tail_rows, tail_bytes) else {
-                self.seal(tail);
+                self.close(tail);
                 continue;
             };
             let base = u32::try_from(tail).expect("segment numbers have 16 bits") << 16;
@@ -120,7 +142,7 @@ impl RowStore {
             self.rows.live += piece.rows;
             Arc::make_mut(&mut self.slot_mut(tail).segment).push(piece, bytes);
             if tail_rows + rows == SEGMENT_ROWS_MAX {
-                self.seal(tail);
+                self.close(tail);
             }
         }
         ids
@@ -172,6 +194,33 @@ impl RowStore {
         (!moves.old.is_empty()).then_some(moves)
     }
 
+    /// Encodes about so many values of full segments, but at least a column if there is one to be done: at most
+    /// 65,536 values, well under a millisecond.
+    fn seal_some(&mut self, values: usize) {
+        let mut left = values;
+        while let Some(full) = self.full.front_mut() {
+            let slot = self.rows.slot(full.number);
+            // It may have been rewritten since, or be about to.
+            if !slot.is_some_and(|slot| Arc::ptr_eq(&slot.segment, &full.segment) && !is_thin(slot)) {
+                self.full.pop_front();
+                continue;
+            }
+            let rows = full.segment.rows();
+            if let Some(data_type) = self.rows.types().get(full.done.len()) {
+                let parts = full.segment.plain_column(full.done.len());
+                full.done.push(Column::encode(&parts, data_type));
+            }
+            if full.done.len() == self.rows.types().len() {
+                let full = self.full.pop_front().expect("just seen");
+                self.slot_mut(full.number).segment = Arc::new(Segment::of_columns(full.done, rows));
+            }
+            if left <= rows as usize {
+                return;
+            }
+            left -= rows as usize;
+        }
+    }
+
     fn open_tail(&mut self) -> usize {
         if let Some(tail) = self.tail {
             return tail;
@@ -192,14 +241,16 @@ impl RowStore {
         segment
     }
 
-    fn seal(&mut self, segment: usize) {
+    /// Takes no more rows into the tail.
+    fn close(&mut self, number: usize) {
         self.tail = None;
-        let slot = self.slot_mut(segment);
+        let slot = self.rows.slot(number).expect("the tail is a segment");
         // One that is mostly dead is rewritten instead, when the writer asks for it.
         if is_worn(slot, false) {
-            self.thinned.push(segment);
+            self.thinned.push(number);
         } else {
-            Arc::make_mut(&mut slot.segment).seal();
+            let segment = Arc::clone(&slot.segment);
+            self.full.push_back(Full { number, segment, done: vec![] });
         }
     }
 
@@ -218,6 +269,11 @@ impl RowStore {
 fn is_worn(slot: &Slot, is_tail: bool) -> bool {
     let rows = slot.segment.rows();
     (!is_tail || rows >= COMPACT_ROWS_MIN) && rows > 0 && slot.live_rows() * 4 < rows
+}
+
+/// Whether so many rows are dead that a segment is likely to be rewritten before it has been read often.
+fn is_thin(slot: &Slot) -> bool {
+    slot.live_rows() < slot.segment.rows() / 2
 }
 
 /// The most rows of `batch` from `from` on that fit a segment with `room` rows and `used` bytes, and their bytes; None

@@ -2,7 +2,8 @@
 //!
 //! ```text
 //!  tail segment   [ 4096 rows ][ 512 ][ 512 ][ 64 ][ 8 ][ 8 ][ 1 ][ 1 ]     each chunk an Arc'd batch
-//!  sealed         [ 65536 rows                                         ]     one chunk
+//!  full           the same, until it is sealed
+//!  sealed         [ 65536 rows                                         ]     one chunk, encoded or plain
 //! ```
 //!
 //! # Invariants
@@ -12,10 +13,13 @@
 //!    at most `6 × 7` chunks and each row is copied at most 6 times before it is sealed.
 //! 3. A segment of more than one row holds at most [`SEGMENT_BYTES_MAX`] bytes, so that 32-bit text offsets suffice.
 
+use crate::encoding::{Bound, Column, TextForm};
 use arrow_array::Array;
+use arrow_array::ArrayRef;
 use arrow_array::cast::AsArray;
 use arrow_schema::DataType as ArrowType;
-use headwater_types::Batch;
+use headwater_types::{Batch, DataType};
+use std::ops::Range;
 use std::sync::Arc;
 
 /// Rows in a segment: a row id's low 16 bits are the offset.
@@ -25,10 +29,44 @@ pub(crate) const SEGMENT_BYTES_MAX: usize = 256 << 20;
 /// How many chunks of one size class are merged into one of the next.
 const MERGE_RATIO: u32 = 8;
 
+/// Rows that are kept together.
+#[derive(Debug)]
+pub(crate) enum Chunk {
+    /// As they came.
+    Plain(Batch),
+    /// All rows of a sealed segment.
+    Encoded(Vec<Column>, usize),
+}
+
+impl Chunk {
+    pub(crate) fn rows(&self) -> usize {
+        match self {
+            Self::Plain(batch) => batch.rows,
+            Self::Encoded(_, rows) => *rows,
+        }
+    }
+
+    /// One column of a range of rows.
+    pub(crate) fn column(&self, column: usize, rows: Range<usize>, data_type: &DataType, form: TextForm) -> ArrayRef {
+        match self {
+            Self::Plain(batch) => batch.columns[column].slice(rows.start, rows.len()),
+            Self::Encoded(columns, _) => columns[column].decode(rows, data_type, form),
+        }
+    }
+
+    /// Whether a row may satisfy all bounds.
+    pub(crate) fn may_match(&self, bounds: &[Bound]) -> bool {
+        match self {
+            Self::Plain(_) => true,
+            Self::Encoded(columns, _) => bounds.iter().all(|bound| columns[bound.column].may_match(bound)),
+        }
+    }
+}
+
 /// Consecutive rows.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Segment {
-    chunks: Vec<Arc<Batch>>,
+    chunks: Vec<Arc<Chunk>>,
     /// The offset of each chunk's first row.
     starts: Vec<u32>,
     rows: u32,
@@ -44,7 +82,7 @@ impl Segment {
         self.bytes
     }
 
-    pub(crate) fn chunks(&self) -> &[Arc<Batch>] {
+    pub(crate) fn chunks(&self) -> &[Arc<Chunk>] {
         &self.chunks
     }
 
@@ -57,13 +95,13 @@ impl Segment {
         let rows = u32::try_from(batch.rows).expect("a chunk fits its segment");
         debug_assert!(rows > 0 && rows <= SEGMENT_ROWS_MAX - self.rows, "the caller cuts batches to the room left");
         self.starts.push(self.rows);
-        self.chunks.push(Arc::new(batch));
+        self.chunks.push(Arc::new(Chunk::Plain(batch)));
         self.rows += rows;
         self.bytes += bytes;
         loop {
             let Some(last) = self.chunks.last() else { return };
-            let class = size_class(last.rows);
-            let run = self.chunks.iter().rev().take_while(|chunk| size_class(chunk.rows) <= class).count();
+            let class = size_class(last.rows());
+            let run = self.chunks.iter().rev().take_while(|chunk| size_class(chunk.rows()) <= class).count();
             if run < MERGE_RATIO as usize {
                 return;
             }
@@ -71,11 +109,15 @@ impl Segment {
         }
     }
 
-    /// Makes the segment one chunk.
-    pub(crate) fn seal(&mut self) {
-        if self.chunks.len() > 1 {
-            self.merge_last(self.chunks.len());
-        }
+    /// All rows' values in these columns, as a sealed segment.
+    pub(crate) fn of_columns(columns: Vec<Column>, rows: u32) -> Self {
+        let bytes = columns.iter().map(Column::bytes).sum();
+        Self { chunks: vec![Arc::new(Chunk::Encoded(columns, rows as usize))], starts: vec![0], rows, bytes }
+    }
+
+    /// One column of every chunk of a segment that is not encoded.
+    pub(crate) fn plain_column(&self, column: usize) -> Vec<ArrayRef> {
+        plain(&self.chunks).map(|batch| Arc::clone(&batch.columns[column])).collect()
     }
 
     fn merge_last(&mut self, count: usize) {
@@ -83,23 +125,30 @@ impl Segment {
         let merged = concat_chunks(&self.chunks[first..]);
         self.chunks.truncate(first);
         self.starts.truncate(first + 1);
-        self.chunks.push(Arc::new(merged));
+        self.chunks.push(Arc::new(Chunk::Plain(merged)));
     }
+}
+
+fn plain(chunks: &[Arc<Chunk>]) -> impl Iterator<Item = &Batch> {
+    chunks.iter().map(|chunk| match &**chunk {
+        Chunk::Plain(batch) => batch,
+        Chunk::Encoded(..) => unreachable!("only a sealed segment is encoded, and it takes no rows"),
+    })
 }
 
 fn size_class(rows: usize) -> u32 {
     rows.max(1).ilog(MERGE_RATIO as usize)
 }
 
-fn concat_chunks(chunks: &[Arc<Batch>]) -> Batch {
-    let width = chunks.first().map_or(0, |chunk| chunk.columns.len());
+fn concat_chunks(chunks: &[Arc<Chunk>]) -> Batch {
+    let width = plain(chunks).next().map_or(0, |chunk| chunk.columns.len());
     let columns = (0..width)
         .map(|c| {
-            let parts: Vec<&dyn Array> = chunks.iter().map(|chunk| &*chunk.columns[c]).collect();
+            let parts: Vec<&dyn Array> = plain(chunks).map(|chunk| &*chunk.columns[c]).collect();
             arrow_select::concat::concat(&parts).expect("chunks share their types and a segment's bytes are bounded")
         })
         .collect();
-    Batch::new(columns, chunks.iter().map(|chunk| chunk.rows).sum())
+    Batch::new(columns, chunks.iter().map(|chunk| chunk.rows()).sum())
 }
 
 /// The bytes that a batch's rows occupy: of buffers shared with other batches, what these rows use.
@@ -108,7 +157,8 @@ pub fn batch_bytes(batch: &Batch) -> usize {
     batch.columns.iter().map(|column| array_bytes(&**column)).sum()
 }
 
-fn array_bytes(array: &dyn Array) -> usize {
+/// As [`batch_bytes`], of one column.
+pub(crate) fn array_bytes(array: &dyn Array) -> usize {
     let span = |offsets: &[i32]| match (offsets.first(), offsets.last()) {
         (Some(&first), Some(&last)) => usize::try_from(last - first).unwrap_or(0),
         _ => 0,

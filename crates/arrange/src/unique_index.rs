@@ -1,39 +1,134 @@
 //! A persistent hash index: 32 bits of a key's hash → row id.
 //!
 //! ```text
-//!  root branch ─ 16 ─▶ branch ─ 16 ─▶ … ▶ leaf [ (hash, row) … ≤ 64 ]      four bits of the hash per level
+//!  root branch ─ 16 ─▶ branch ─ 16 ─▶ … ▶ leaf                      four bits of the hash per level
+//!
+//!  leaf   sorted  [ hash,row … ≤ 4096 ]     shared by a leaf's versions until it is merged
+//!         recent  [ hash,row … ]            what came since
+//!         gone    [ hash,row … ]            what went of `sorted` since
 //! ```
 //!
-//! Each node is an `Arc`: cloning the index copies one pointer, and a write after that copies the nodes on its path only
-//! (a leaf of at most 512 bytes, branches of 16 pointers). There is no table to double, hence no pause.
+//! Each node is an `Arc`: cloning the index copies one pointer, and a write after that copies the nodes on its path only,
+//! of a leaf only what is recent. There is no table to double, hence no pause: leaves are merged and split one by one,
+//! each after a number of changes of its own.
+//!
+//! A batch is looked up and applied in order of the hashes, so that a leaf is visited once, and copied once.
 //!
 //! # Invariants
 //!
-//! 1. An entry's path is its hash, four bits a level from the top.
-//! 2. The index does not know keys: whoever looks up verifies rows, and entries of different keys may share a hash.
-//! 3. About 15 bytes an entry: 8 of data, the rest nodes and slack.
+//! 1. An entry's path is its hash, four bits a level from the top. Within a leaf, lists ascend by hash and row.
+//! 2. `gone` ⊆ `sorted`. An entry that is gone may have come again in `recent`.
+//! 3. The index does not know keys: whoever looks up verifies rows, and entries of different keys may share a hash.
+//! 4. About 9 bytes an entry: 8 of data, the rest nodes and what has not been merged yet.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 /// Entries in a leaf before it becomes a branch.
-const LEAF_ENTRIES_MAX: usize = 64;
+const LEAF_ENTRIES_MAX: usize = 4096;
 /// Bits of the hash that a branch decides.
 const BRANCH_BITS: u32 = 4;
-/// The shift of the first level.
-const TOP_SHIFT: u32 = 32 - BRANCH_BITS;
-/// Batches this large are inserted in order of their hash, which keeps the nodes in cache.
-const SORTED_INSERT_ROWS_MIN: usize = 256;
+/// Children of a branch.
+const CHILDREN: usize = 1 << BRANCH_BITS;
+/// Bits of the hash that are made use of.
+const HASH_BITS: u32 = 32;
+/// Recent entries that every leaf may have.
+const RECENT_ENTRIES_MIN: usize = 16;
+/// A leaf is merged when one in so many entries is recent, or twice as many; which of them differs from leaf to leaf.
+const RECENT_SHARE: usize = 32;
+/// Batches this large are sorted by radix.
+const RADIX_ROWS_MIN: usize = 1024;
 
-#[derive(Debug, Clone, Copy)]
-struct Entry {
-    hash: u32,
-    row: u32,
+/// A row under its hash: the high half is 32 bits of the hash, the low half the row id.
+type Entry = u64;
+
+fn entry(hash: u64, row: u32) -> Entry {
+    hash >> 32 << 32 | u64::from(row)
+}
+
+fn hash_of(entry: Entry) -> u32 {
+    (entry >> 32) as u32
+}
+
+fn row_of(entry: Entry) -> u32 {
+    (entry & u64::from(u32::MAX)) as u32
+}
+
+/// Which child of a branch, below which hashes still differ in `bits` bits.
+fn child_of(entry: Entry, bits: u32) -> usize {
+    (entry >> 32 >> (bits - BRANCH_BITS)) as usize % CHILDREN
+}
+
+/// The places of a batch's rows in order of their hashes.
+#[derive(Debug, Clone)]
+pub struct HashOrder(Vec<Entry>);
+
+impl HashOrder {
+    /// Of rows with these hashes.
+    #[must_use]
+    pub fn new(hashes: &[u64]) -> Self {
+        let mut order: Vec<Entry> = (0..).zip(hashes).map(|(place, &hash)| entry(hash, place)).collect();
+        sort(&mut order);
+        Self(order)
+    }
+
+    /// The places of rows that share 32 bits of their hash with another, in groups of at least two, ascending within a
+    /// group.
+    pub fn groups(&self) -> impl Iterator<Item = impl Iterator<Item = u32> + '_> + '_ {
+        let same = |a: &Entry, b: &Entry| hash_of(*a) == hash_of(*b);
+        self.0.chunk_by(same).filter(|group| group.len() > 1).map(|group| group.iter().map(|&entry| row_of(entry)))
+    }
+
+    /// The entries of the rows at these places, in order of their hashes.
+    fn entries(&self, rows: &[u32]) -> Vec<Entry> {
+        let with_row = |&place: &Entry| entry(place, rows[row_of(place) as usize]);
+        let mut entries: Vec<Entry> = self.0.iter().map(with_row).collect();
+        if !entries.is_sorted() {
+            entries.sort_unstable();
+        }
+        entries
+    }
+}
+
+/// Sorts by the high half, then by the low one. Low halves that ascend at first need no comparison.
+fn sort(entries: &mut Vec<Entry>) {
+    const DIGIT_BITS: u32 = 11;
+    const DIGITS: usize = 1 << DIGIT_BITS;
+    if entries.len() < RADIX_ROWS_MIN {
+        entries.sort_unstable();
+        return;
+    }
+    let mut other = vec![0; entries.len()];
+    for shift in [32, 32 + DIGIT_BITS, 32 + 2 * DIGIT_BITS] {
+        let digit = |entry: Entry| (entry >> shift) as usize % DIGITS;
+        let mut place = [0_usize; DIGITS];
+        for &entry in entries.iter() {
+            place[digit(entry)] += 1;
+        }
+        let mut sum = 0;
+        for count in &mut place {
+            sum += std::mem::replace(count, sum);
+        }
+        for &entry in entries.iter() {
+            let slot = &mut place[digit(entry)];
+            other[*slot] = entry;
+            *slot += 1;
+        }
+        std::mem::swap(entries, &mut other);
+    }
+}
+
+#[derive(Debug, Clone, Default)]
+struct Leaf {
+    sorted: Arc<[Entry]>,
+    recent: Box<[Entry]>,
+    gone: Box<[Entry]>,
 }
 
 #[derive(Debug, Clone)]
 enum Node {
-    Leaf(Arc<Vec<Entry>>),
-    Branch(Arc<[Node; 16]>),
+    Leaf(Arc<Leaf>),
+    Branch(Arc<[Node; CHILDREN]>),
 }
 
 impl Default for Node {
@@ -49,14 +144,6 @@ pub struct UniqueIndex {
     entries: usize,
 }
 
-fn short(hash: u64) -> u32 {
-    (hash >> 32) as u32
-}
-
-fn child_of(hash: u32, shift: u32) -> usize {
-    (hash >> shift) as usize & 0xf
-}
-
 impl UniqueIndex {
     /// How many entries there are.
     #[must_use]
@@ -70,134 +157,239 @@ impl UniqueIndex {
         self.entries == 0
     }
 
-    /// The rows whose hash may be this one; the caller verifies.
-    pub fn candidates(&self, hash: u64) -> impl Iterator<Item = u32> + '_ {
-        let hash = short(hash);
-        self.leaf(hash).iter().filter(move |entry| entry.hash == hash).map(|entry| entry.row)
+    /// The bytes that the index occupies.
+    #[must_use]
+    pub fn byte_size(&self) -> usize {
+        size_of::<Node>() + self.root.bytes()
     }
 
-    /// The row of this hash that `is_it`.
-    pub fn get(&self, hash: u64, mut is_it: impl FnMut(u32) -> bool) -> Option<u32> {
-        self.candidates(hash).find(|&row| is_it(row))
+    /// Calls `candidate(place, row)` for every row whose hash may be that of a place; the caller verifies.
+    pub fn candidates(&self, order: &HashOrder, mut candidate: impl FnMut(u32, u32)) {
+        visit(&self.root, HASH_BITS, &order.0, &mut candidate);
     }
 
-    fn leaf(&self, hash: u32) -> &[Entry] {
-        let (mut node, mut shift) = (&self.root, TOP_SHIFT);
-        loop {
-            match node {
-                Node::Leaf(entries) => return entries,
-                Node::Branch(children) => node = &children[child_of(hash, shift)],
-            }
-            shift = shift.saturating_sub(BRANCH_BITS);
-        }
-    }
-
-    fn leaf_mut(&mut self, hash: u32) -> &mut Vec<Entry> {
-        let (mut node, mut shift) = (&mut self.root, TOP_SHIFT);
-        loop {
-            match node {
-                Node::Leaf(entries) => return Arc::make_mut(entries),
-                Node::Branch(children) => node = &mut Arc::make_mut(children)[child_of(hash, shift)],
-            }
-            shift = shift.saturating_sub(BRANCH_BITS);
-        }
-    }
-
-    /// Adds an entry. The caller has made sure that its key is not there.
-    pub fn insert(&mut self, hash: u64, row: u32) {
-        insert_at(&mut self.root, TOP_SHIFT, Entry { hash: short(hash), row });
-        self.entries += 1;
-    }
-
-    /// Adds one entry per hash; faster than one by one.
+    /// Removes the entries of these rows, then adds those of others, whose keys are not there.
     ///
     /// # Panics
     ///
-    /// If there is not one row per hash.
-    pub fn insert_many(&mut self, hashes: &[u64], rows: &[u32]) {
-        assert_eq!(hashes.len(), rows.len(), "one row per hash");
-        if hashes.len() < SORTED_INSERT_ROWS_MIN {
-            for (&hash, &row) in hashes.iter().zip(rows) {
-                self.insert(hash, row);
-            }
+    /// If there is not one row per hash, or a row that is removed is not there.
+    pub fn change(&mut self, removed: (&[u64], &[u32]), added: (&[u64], &[u32])) {
+        let entries = |(hashes, rows): (&[u64], &[u32])| {
+            assert_eq!(hashes.len(), rows.len(), "one row per hash");
+            HashOrder::new(hashes).entries(rows)
+        };
+        let (removed, added) = (entries(removed), entries(added));
+        if removed.is_empty() && added.is_empty() {
             return;
         }
-        for entry in partitioned(hashes, rows) {
-            insert_at(&mut self.root, TOP_SHIFT, entry);
-        }
-        self.entries += hashes.len();
-    }
-
-    /// Removes the entry of this row; false if there is none.
-    pub fn remove(&mut self, hash: u64, row: u32) -> bool {
-        let hash = short(hash);
-        if !self.leaf(hash).iter().any(|entry| entry.hash == hash && entry.row == row) {
-            return false;
-        }
-        let leaf = self.leaf_mut(hash);
-        let place = leaf.iter().position(|entry| entry.hash == hash && entry.row == row).expect("just seen");
-        leaf.swap_remove(place);
-        self.entries -= 1;
-        true
-    }
-
-    /// The entry of row `old` now names row `new`; false if there is none.
-    pub fn replace(&mut self, hash: u64, old: u32, new: u32) -> bool {
-        let hash = short(hash);
-        if !self.leaf(hash).iter().any(|entry| entry.hash == hash && entry.row == old) {
-            return false;
-        }
-        let entry = self.leaf_mut(hash).iter_mut().find(|entry| entry.hash == hash && entry.row == old);
-        entry.expect("just seen").row = new;
-        true
+        change(&mut self.root, HASH_BITS, &removed, &added);
+        self.entries = self.entries + added.len() - removed.len();
     }
 }
 
-/// The entries ordered by the top 12 bits of their hash: one counting sort.
-fn partitioned(hashes: &[u64], rows: &[u32]) -> Vec<Entry> {
-    const PARTS: usize = 1 << 12;
-    let part = |hash: u64| (hash >> 52) as usize;
-    let mut place = vec![0usize; PARTS];
-    for &hash in hashes {
-        place[part(hash)] += 1;
-    }
-    let mut sum = 0;
-    for count in &mut place {
-        sum += std::mem::replace(count, sum);
-    }
-    let mut sorted = vec![Entry { hash: 0, row: 0 }; hashes.len()];
-    for (&hash, &row) in hashes.iter().zip(rows) {
-        let slot = &mut place[part(hash)];
-        sorted[*slot] = Entry { hash: short(hash), row };
-        *slot += 1;
-    }
-    sorted
-}
-
-fn insert_at(mut node: &mut Node, mut shift: u32, entry: Entry) {
-    // The hash is used up below the level of shift 0: leaves there grow as they must.
-    let mut exhausted = false;
-    loop {
-        if let Node::Leaf(entries) = node {
-            if entries.len() < LEAF_ENTRIES_MAX || exhausted {
-                Arc::make_mut(entries).push(entry);
-                return;
+impl Node {
+    fn bytes(&self) -> usize {
+        /// The two counts of an `Arc`.
+        const COUNTS: usize = 16;
+        match self {
+            Self::Leaf(leaf) => {
+                let lists = leaf.sorted.len() + leaf.recent.len() + leaf.gone.len();
+                2 * COUNTS + size_of::<Leaf>() + lists * size_of::<Entry>()
             }
-            *node = split(entries, shift);
+            Self::Branch(children) => {
+                COUNTS + size_of::<[Self; CHILDREN]>() + children.iter().map(Self::bytes).sum::<usize>()
+            }
         }
-        let Node::Branch(children) = node else { unreachable!("a full leaf was just split") };
-        node = &mut Arc::make_mut(children)[child_of(entry.hash, shift)];
-        exhausted = shift == 0;
-        shift = shift.saturating_sub(BRANCH_BITS);
     }
 }
 
-fn split(entries: &[Entry], shift: u32) -> Node {
-    let mut parts: [Vec<Entry>; 16] = Default::default();
-    for &entry in entries {
-        parts[child_of(entry.hash, shift)].push(entry);
+/// The leading entries that go to one child of a branch: which child, how many.
+fn leading(entries: &[Entry], bits: u32) -> Option<(usize, usize)> {
+    let child = child_of(*entries.first()?, bits);
+    let mut high = 1;
+    while high < entries.len() && child_of(entries[high], bits) == child {
+        high *= 2;
     }
-    Node::Branch(Arc::new(parts.map(|part| Node::Leaf(Arc::new(part)))))
+    let rest = &entries[high / 2..high.min(entries.len())];
+    Some((child, high / 2 + rest.partition_point(|&entry| child_of(entry, bits) == child)))
+}
+
+/// `bits`: in how many bits the hashes below the node differ.
+fn visit(node: &Node, bits: u32, mut probes: &[Entry], candidate: &mut impl FnMut(u32, u32)) {
+    match node {
+        Node::Leaf(leaf) => {
+            probes.iter().for_each(|&probe| leaf.rows(hash_of(probe), bits, |row| candidate(row_of(probe), row)));
+        }
+        Node::Branch(children) => {
+            while let Some((child, count)) = leading(probes, bits) {
+                let (here, rest) = probes.split_at(count);
+                visit(&children[child], bits - BRANCH_BITS, here, candidate);
+                probes = rest;
+            }
+        }
+    }
+}
+
+/// As [`visit`]. Where all bits are decided, a leaf grows as it must.
+fn change(node: &mut Node, bits: u32, mut removed: &[Entry], mut added: &[Entry]) {
+    match node {
+        Node::Leaf(leaf) => {
+            let changed = leaf.changed(bits, removed, added);
+            let is_large = changed.sorted.len() > LEAF_ENTRIES_MAX && bits > 0;
+            *node = if is_large { split(&changed, bits) } else { Node::Leaf(Arc::new(changed)) };
+        }
+        Node::Branch(children) => {
+            let children = Arc::make_mut(children);
+            loop {
+                let (first_removed, first_added) = (leading(removed, bits), leading(added, bits));
+                let Some(child) = first_removed.into_iter().chain(first_added).map(|(child, _)| child).min() else {
+                    return;
+                };
+                let count = |leading: Option<(usize, usize)>| leading.filter(|l| l.0 == child).map_or(0, |l| l.1);
+                let (removed_here, removed_rest) = removed.split_at(count(first_removed));
+                let (added_here, added_rest) = added.split_at(count(first_added));
+                change(&mut children[child], bits - BRANCH_BITS, removed_here, added_here);
+                (removed, added) = (removed_rest, added_rest);
+            }
+        }
+    }
+}
+
+/// A leaf that has just been merged, as a branch.
+fn split(leaf: &Leaf, bits: u32) -> Node {
+    let mut rest = &leaf.sorted[..];
+    Node::Branch(Arc::new(std::array::from_fn(|child| {
+        let count = rest.partition_point(|&entry| child_of(entry, bits) <= child);
+        let (here, after) = rest.split_at(count);
+        rest = after;
+        Node::Leaf(Arc::new(Leaf { sorted: here.into(), ..Leaf::default() }))
+    })))
+}
+
+/// Where entries of at least `target` begin in an ascending list, looked for around a guess.
+fn place_near(entries: &[Entry], guess: usize, target: Entry) -> usize {
+    let mut step = 8;
+    let within = if guess < entries.len() && entries[guess] < target {
+        let mut low = guess + 1;
+        loop {
+            let high = low + step;
+            if high >= entries.len() {
+                break low..entries.len();
+            }
+            if entries[high] >= target {
+                break low..high;
+            }
+            low = high + 1;
+            step *= 2;
+        }
+    } else {
+        let mut high = guess.min(entries.len());
+        loop {
+            let Some(low) = high.checked_sub(step) else { break 0..high };
+            if entries[low] < target {
+                break low + 1..high;
+            }
+            high = low;
+            step *= 2;
+        }
+    };
+    within.start + entries[within].partition_point(|&entry| entry < target)
+}
+
+impl Leaf {
+    /// The rows of a hash; hashes in this leaf differ in their low `bits`.
+    fn rows(&self, hash: u32, bits: u32, mut visit: impl FnMut(u32)) {
+        for &entry in &self.sorted[self.place(hash, bits)..] {
+            if hash_of(entry) != hash {
+                break;
+            }
+            if self.gone.is_empty() || self.gone.binary_search(&entry).is_err() {
+                visit(row_of(entry));
+            }
+        }
+        if !self.recent.is_empty() {
+            let first = self.recent.partition_point(|&entry| hash_of(entry) < hash);
+            self.recent[first..].iter().take_while(|&&entry| hash_of(entry) == hash).for_each(|&e| visit(row_of(e)));
+        }
+    }
+
+    /// Where a hash begins, or would begin, in `sorted`: about where its value lies between the least and the greatest
+    /// possible, as hashes are spread evenly.
+    fn place(&self, hash: u32, bits: u32) -> usize {
+        let entries = &self.sorted[..];
+        let within = u64::from(hash) & ((1 << bits) - 1);
+        let guess = (within * entries.len() as u64) >> bits;
+        place_near(entries, guess as usize, u64::from(hash) << 32)
+    }
+
+    /// This leaf without some entries and with others.
+    fn changed(&self, bits: u32, removed: &[Entry], added: &[Entry]) -> Self {
+        let mut gone = vec![];
+        let mut came_and_went = vec![];
+        for &entry in removed {
+            if self.recent.binary_search(&entry).is_ok() {
+                came_and_went.push(entry);
+                continue;
+            }
+            let place = self.place(hash_of(entry), bits);
+            let mut same = self.sorted[place..].iter().take_while(|&&other| hash_of(other) == hash_of(entry));
+            assert!(
+                same.any(|&other| other == entry) && self.gone.binary_search(&entry).is_err(),
+                "a row that is removed from an index is there"
+            );
+            gone.push(entry);
+        }
+        let gone = union(&self.gone, &gone);
+        let kept = without(&self.recent, &came_and_went);
+        let recent = union(&kept, added);
+        if recent.len() + gone.len() <= self.changes_max() {
+            return Self { sorted: Arc::clone(&self.sorted), recent: recent.into(), gone: gone.into() };
+        }
+        let kept = without(&self.sorted, &gone);
+        Self { sorted: union(&kept, &recent).into(), ..Self::default() }
+    }
+
+    /// How many changes the leaf takes before it is merged. Leaves differ, so that they do not all come to it at once.
+    fn changes_max(&self) -> usize {
+        let share = self.sorted.len() / RECENT_SHARE;
+        let own = self.sorted.first().map_or(0, |&entry| hash_of(entry) as usize % 64);
+        RECENT_ENTRIES_MIN + share + share * own / 64
+    }
+}
+
+/// Two ascending lists as one; `b` may well be much shorter.
+fn union<'a>(a: &'a [Entry], b: &'a [Entry]) -> Cow<'a, [Entry]> {
+    match (a.is_empty(), b.is_empty()) {
+        (true, _) => return b.into(),
+        (_, true) => return a.into(),
+        _ => {}
+    }
+    let mut all = Vec::with_capacity(a.len() + b.len());
+    let mut rest = a;
+    for &entry in b {
+        let (before, after) = rest.split_at(place_near(rest, 0, entry));
+        all.extend_from_slice(before);
+        all.push(entry);
+        rest = after;
+    }
+    all.extend_from_slice(rest);
+    all.into()
+}
+
+/// An ascending list without entries that are in it, ascending too.
+fn without<'a>(a: &'a [Entry], b: &[Entry]) -> Cow<'a, [Entry]> {
+    if b.is_empty() {
+        return a.into();
+    }
+    let mut all = Vec::with_capacity(a.len() - b.len());
+    let mut rest = a;
+    for &entry in b {
+        let (before, after) = rest.split_at(place_near(rest, 0, entry));
+        all.extend_from_slice(before);
+        rest = &after[1..];
+    }
+    all.extend_from_slice(rest);
+    all.into()
 }
 
 #[cfg(test)]
@@ -210,48 +402,108 @@ mod tests {
         (product as u64) ^ ((product >> 64) as u64)
     }
 
+    /// The rows that the index has for each of these hashes.
+    fn rows_of(index: &UniqueIndex, hashes: &[u64]) -> Vec<Vec<u32>> {
+        let mut rows = vec![vec![]; hashes.len()];
+        index.candidates(&HashOrder::new(hashes), |place, row| rows[place as usize].push(row));
+        rows
+    }
+
+    /// Batches of 1 to 5000 changes, many under few hashes, against a map; old versions keep their contents.
     #[test]
     fn behaves_like_a_map_and_clones_do_not_change() {
         let mut index = UniqueIndex::default();
+        // Key → row. Keys that are multiples of 5 share all of their hash, those of 7 all but the last bits.
         let mut model: HashMap<u64, u32> = HashMap::new();
-        let mut frozen = vec![];
-        for step in 0..20_000u64 {
-            let key = mix(step * 7) % 3000;
-            // Keys that are multiples of 5 share their whole hash.
-            let hash = mix(if key.is_multiple_of(5) { 5 } else { key });
-            let row = u32::try_from(key).expect("small");
-            if model.remove(&key).is_some() {
-                assert!(index.remove(hash, row), "step {step}");
-            } else {
-                index.insert(hash, row);
-                model.insert(key, row);
+        let hash = |key: u64| match key {
+            key if key.is_multiple_of(5) => mix(5),
+            key if key.is_multiple_of(7) => mix(7) ^ (key % 16) << 32,
+            key => mix(key),
+        };
+        let (mut frozen, mut next_row, mut state) = (vec![], 0_u32, 1_u64);
+        for step in 0..60 {
+            state = mix(state);
+            let size = [1, 2, 40, 5000][(state % 4) as usize];
+            let keys: std::collections::BTreeSet<u64> = (0..size).map(|i| mix(state ^ i) % 30_000).collect();
+            let (mut removed, mut added) = ((vec![], vec![]), (vec![], vec![]));
+            for key in keys {
+                // One in three of those that are there stays, with another row or the same.
+                match model.remove(&key) {
+                    Some(row) => {
+                        removed.0.push(hash(key));
+                        removed.1.push(row);
+                        if mix(key ^ state).is_multiple_of(3) {
+                            next_row += 1;
+                            let row = if key.is_multiple_of(2) { row } else { next_row };
+                            added.0.push(hash(key));
+                            added.1.push(row);
+                            model.insert(key, row);
+                        }
+                    }
+                    None => {
+                        next_row += 1;
+                        added.0.push(hash(key));
+                        added.1.push(next_row);
+                        model.insert(key, next_row);
+                    }
+                }
             }
-            if step.is_multiple_of(5000) {
+            index.change((&removed.0, &removed.1), (&added.0, &added.1));
+            assert_eq!(index.len(), model.len(), "step {step}");
+            if step % 12 == 0 {
                 frozen.push((index.clone(), model.clone()));
             }
         }
         frozen.push((index, model));
         for (index, model) in frozen {
-            assert_eq!(index.len(), model.len());
-            for key in 0..3000u64 {
-                let hash = mix(if key.is_multiple_of(5) { 5 } else { key });
-                let wanted = u32::try_from(key).expect("small");
-                assert_eq!(index.get(hash, |row| row == wanted), model.get(&key).copied(), "key {key}");
+            let hashes: Vec<u64> = (0..30_000).map(hash).collect();
+            let mut expected: HashMap<u32, Vec<u32>> = HashMap::new();
+            for (&key, &row) in &model {
+                expected.entry((hash(key) >> 32) as u32).or_default().push(row);
+            }
+            for (hash, mut rows) in hashes.iter().zip(rows_of(&index, &hashes)) {
+                let mut wanted = expected.get(&((hash >> 32) as u32)).cloned().unwrap_or_default();
+                rows.sort_unstable();
+                wanted.sort_unstable();
+                assert_eq!(rows, wanted);
             }
         }
     }
 
     #[test]
-    fn a_batch_is_as_good_as_single_inserts() {
-        let hashes: Vec<u64> = (0..100_000).map(mix).collect();
-        let rows: Vec<u32> = (0..100_000).collect();
-        let mut index = UniqueIndex::default();
-        index.insert_many(&hashes, &rows);
-        for (&hash, &row) in hashes.iter().zip(&rows) {
-            assert_eq!(index.get(hash, |r| r == row), Some(row));
+    fn a_batch_is_as_good_as_single_entries_and_takes_little_memory() {
+        const ROWS: u32 = 200_000;
+        let hashes: Vec<u64> = (0..u64::from(ROWS)).map(mix).collect();
+        let rows: Vec<u32> = (0..ROWS).collect();
+        let mut whole = UniqueIndex::default();
+        whole.change((&[], &[]), (&hashes, &rows));
+        let mut pieces = UniqueIndex::default();
+        for (hashes, rows) in hashes.chunks(617).zip(rows.chunks(617)) {
+            pieces.change((&[], &[]), (hashes, rows));
         }
-        assert!(index.replace(hashes[7], 7, 100_007));
-        assert_eq!(index.get(hashes[7], |r| r == 100_007), Some(100_007));
-        assert!(!index.replace(hashes[7], 7, 8));
+        for index in [&whole, &pieces] {
+            for (row, found) in rows.iter().zip(rows_of(index, &hashes)) {
+                assert!(found.contains(row));
+            }
+            let bytes = index.byte_size() / rows.len();
+            assert!(bytes <= 10, "{bytes} bytes an entry");
+        }
+    }
+
+    #[test]
+    fn rows_with_equal_hashes_are_found_in_groups() {
+        let mut hashes: Vec<u64> = (0..3000).map(mix).collect();
+        (hashes[2000], hashes[2999]) = (hashes[7], hashes[7]);
+        let order = HashOrder::new(&hashes);
+        let groups: Vec<Vec<u32>> = order.groups().map(Iterator::collect).collect();
+        assert_eq!(groups, [vec![7, 2000, 2999]]);
+    }
+
+    #[test]
+    #[should_panic(expected = "a row that is removed from an index is there")]
+    fn only_what_is_there_is_removed() {
+        let mut index = UniqueIndex::default();
+        index.change((&[], &[]), (&[mix(1)], &[1]));
+        index.change((&[mix(1)], &[2]), (&[], &[]));
     }
 }

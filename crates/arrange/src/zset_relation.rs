@@ -14,7 +14,7 @@
 
 use crate::relation_snapshot::{Keyed, RelationSnapshot, weights_of};
 use crate::row_store::{Moves, RowStore};
-use crate::unique_index::UniqueIndex;
+use crate::unique_index::{HashOrder, UniqueIndex};
 use arrow_array::{ArrayRef, Int64Array};
 use headwater_types::{Batch, DataType, DeltaBatch, Equality, RowEquality, SqlError};
 use std::sync::Arc;
@@ -87,6 +87,16 @@ impl ZSetRelation {
     ///
     /// Any [`ZSetError`]. Nothing is changed then.
     pub fn apply(&mut self, delta: &DeltaBatch) -> Result<(DeltaBatch, Option<Moves>), ZSetError> {
+        let changed = self.add(delta)?;
+        Ok((changed, self.compact()))
+    }
+
+    /// As [`ZSetRelation::apply`], but rows move only when [`ZSetRelation::compact`] is called.
+    ///
+    /// # Errors
+    ///
+    /// Any [`ZSetError`]. Nothing is changed then.
+    pub fn add(&mut self, delta: &DeltaBatch) -> Result<DeltaBatch, ZSetError> {
         self.rows.check_room(delta.rows.rows)?;
         let hashes = self.keyed.hashes(&delta.rows.columns, delta.rows.rows);
         let found = self.find(delta, &hashes)?;
@@ -126,12 +136,10 @@ impl ZSetRelation {
     fn find(&self, delta: &DeltaBatch, hashes: &[u64]) -> Result<Vec<Option<(u32, i64)>>, SqlError> {
         let mut found = vec![None; hashes.len()];
         let (mut probes, mut candidates) = (vec![], vec![]);
-        for (probe, &hash) in hashes.iter().enumerate() {
-            for row in self.index.candidates(hash) {
-                probes.push(probe);
-                candidates.push(row);
-            }
-        }
+        self.index.candidates(&HashOrder::new(hashes), |place, row| {
+            probes.push(place as usize);
+            candidates.push(row);
+        });
         if candidates.is_empty() {
             return Ok(found);
         }
@@ -147,45 +155,37 @@ impl ZSetRelation {
         Ok(found)
     }
 
-    fn commit(
-        &mut self,
-        rows: &Batch,
-        hashes: &[u64],
-        deletes: Change,
-        mut inserts: Change,
-    ) -> (DeltaBatch, Option<Moves>) {
-        for (&place, &row) in deletes.places.iter().zip(&deletes.rows) {
-            assert!(self.index.remove(hashes[place as usize], row), "every live row is indexed");
-        }
+    fn commit(&mut self, rows: &Batch, hashes: &[u64], deletes: Change, mut inserts: Change) -> DeltaBatch {
         self.rows.delete(&deletes.rows);
         let inserted = take_all(rows, &inserts.places);
         let mut columns = inserted.columns.clone();
         columns.push(Arc::new(Int64Array::from(inserts.weights.clone())) as ArrayRef);
         inserts.rows = self.rows.append(&Batch::new(columns, inserted.rows));
-        let insert_hashes: Vec<u64> = inserts.places.iter().map(|&place| hashes[place as usize]).collect();
-        self.index.insert_many(&insert_hashes, &inserts.rows);
-        let moves = self.rows.compact();
-        if let Some(moves) = &moves {
-            self.reindex(moves);
-        }
+        let hashes_of = |places: &[u32]| places.iter().map(|&place| hashes[place as usize]).collect::<Vec<_>>();
+        self.index.change((&hashes_of(&deletes.places), &deletes.rows), (&hashes_of(&inserts.places), &inserts.rows));
         let changed = match (deletes.places.is_empty(), inserted.is_empty()) {
             (true, _) => inserted,
             (_, true) => take_all(rows, &deletes.places),
             _ => rows.take(&[&deletes.places[..], &inserts.places].concat()),
         };
-        let delta = DeltaBatch {
+        DeltaBatch {
             rows: changed,
             weights: [deletes.weights, inserts.weights].concat(),
             row_ids: Some([deletes.rows, inserts.rows].concat()),
-        };
-        (delta, moves)
+        }
+    }
+
+    /// Rewrites what is mostly dead and tells which rows got new ids.
+    pub fn compact(&mut self) -> Option<Moves> {
+        let moves = self.rows.compact()?;
+        self.reindex(&moves);
+        Some(moves)
     }
 
     fn reindex(&mut self, moves: &Moves) {
         let key = self.rows.gather(&moves.new, &self.keyed.columns).expect("a segment's bytes are bounded");
-        for (place, hash) in self.keyed.key_hashes(&key, moves.new.len()).into_iter().enumerate() {
-            assert!(self.index.replace(hash, moves.old[place], moves.new[place]), "every live row is indexed");
-        }
+        let hashes = self.keyed.key_hashes(&key, moves.new.len());
+        self.index.change((&hashes, &moves.old), (&hashes, &moves.new));
     }
 }
 
