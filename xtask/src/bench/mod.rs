@@ -12,6 +12,7 @@
 mod adhoc;
 mod backfill;
 mod events;
+mod export;
 mod freshness;
 mod idle;
 mod inserts;
@@ -55,6 +56,8 @@ enum What {
     Reads(reads::Choice),
     /// Aggregates and joins over all events that no view answers
     Adhoc(adhoc::Choice),
+    /// How fast all events leave the server: SELECT and COPY
+    Export,
     /// What a commit costs with 1, 20 and 200 views, of which it touches none, one or all
     Views(views::Choice),
     /// Creating the three views over stored events, and the commits that go on meanwhile
@@ -126,6 +129,7 @@ pub fn run(arguments: &[&str]) -> Result<(), TaskError> {
         What::Inserts(choice) => inserts::run(&bench, &choice),
         What::Reads(choice) => reads::run(&bench, &choice),
         What::Adhoc(choice) => adhoc::run(&bench, &choice),
+        What::Export => export::run(&bench),
         What::Views(choice) => views::run(&bench, &choice),
         What::Backfill => backfill::run(&bench),
         What::Nexmark(choice) => nexmark::run(&bench, &choice),

@@ -108,7 +108,7 @@ impl Reads {
             Protocol::Simple => names.map(|name| query_message(&format!("{read} '{name}'"))).collect(),
             Protocol::Prepared => {
                 client.prepare("read", &format!("{read} $1"))?;
-                names.map(|name| execute_message("read", &[&name])).collect()
+                names.map(|name| execute_message("read", &[&name], false)).collect()
             }
         };
         Ok(Self { client, messages })

@@ -3,11 +3,15 @@
 //! Messages are rendered before the clock runs ([`query_message`], [`execute_message`], [`copy_frame`]); while it runs,
 //! the client writes bytes and reads until the server is ready. No runtime, no task switch between sending and reading.
 
+use super::report::count;
 use crate::TaskError;
-use bytes::{Bytes, BytesMut};
+use bytes::{Buf, Bytes, BytesMut};
 use fallible_iterator::FallibleIterator;
 use postgres_protocol::IsNull;
-use postgres_protocol::message::backend::{DataRowBody, ErrorResponseBody, Message};
+use postgres_protocol::message::backend::{
+    COPY_DATA_TAG, DATA_ROW_TAG, DataRowBody, ERROR_RESPONSE_TAG, ErrorResponseBody, Header, Message,
+    READY_FOR_QUERY_TAG,
+};
 use postgres_protocol::message::frontend;
 use std::io::{self, Read, Write};
 use std::net::TcpStream;
@@ -34,6 +38,15 @@ pub struct Client {
     stream: TcpStream,
     input: BytesMut,
     chunk: Vec<u8>,
+}
+
+/// What a statement answered, by count.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Drained {
+    /// Rows, or pieces of COPY data.
+    pub rows: u64,
+    /// With the messages' frames.
+    pub bytes: u64,
 }
 
 /// What a statement answered.
@@ -131,6 +144,34 @@ impl Client {
         self.send(&output).map(drop)
     }
 
+    /// Sends messages that end in one Query or Sync, and counts the answer without keeping it.
+    ///
+    /// # Errors
+    ///
+    /// A statement fails.
+    pub fn drain(&mut self, messages: &[u8]) -> Result<Drained, TaskError> {
+        self.write(messages)?;
+        let mut drained = Drained::default();
+        loop {
+            while let Some(header) = Header::parse(&self.input).map_err(socket)? {
+                let length = usize::try_from(header.len()).unwrap_or(0) + 1;
+                if self.input.len() < length {
+                    break;
+                }
+                match header.tag() {
+                    DATA_ROW_TAG | COPY_DATA_TAG => {
+                        drained.rows += 1;
+                        drained.bytes += count(length);
+                        self.input.advance(length);
+                    }
+                    ERROR_RESPONSE_TAG | READY_FOR_QUERY_TAG => return self.finish().map(|_| drained),
+                    _ => self.input.advance(length),
+                }
+            }
+            self.fill()?;
+        }
+    }
+
     /// COPY FROM STDIN of frames made by [`copy_frame`].
     ///
     /// # Errors
@@ -188,12 +229,17 @@ impl Client {
             if let Some(message) = Message::parse(&mut self.input).map_err(socket)? {
                 return Ok(message);
             }
-            let read = self.stream.read(&mut self.chunk).map_err(socket)?;
-            if read == 0 {
-                return Err(TaskError::Answer("the server closed the connection".into()));
-            }
-            self.input.extend_from_slice(&self.chunk[..read]);
+            self.fill()?;
         }
+    }
+
+    fn fill(&mut self) -> Result<(), TaskError> {
+        let read = self.stream.read(&mut self.chunk).map_err(socket)?;
+        if read == 0 {
+            return Err(TaskError::Answer("the server closed the connection".into()));
+        }
+        self.input.extend_from_slice(&self.chunk[..read]);
+        Ok(())
     }
 }
 
@@ -204,14 +250,14 @@ pub fn query_message(sql: &str) -> Bytes {
     output.freeze()
 }
 
-/// Bind, Execute and Sync of a prepared statement with parameters as text.
-pub fn execute_message(name: &str, parameters: &[&str]) -> Bytes {
+/// Bind, Execute and Sync of a prepared statement with parameters as text, for an answer in text or in binary.
+pub fn execute_message(name: &str, parameters: &[&str], binary: bool) -> Bytes {
     let mut output = BytesMut::new();
     let put = |value: &&str, buffer: &mut BytesMut| {
         buffer.extend_from_slice(value.as_bytes());
         Ok(IsNull::No)
     };
-    let bound = frontend::bind("", name, [], parameters, put, [], &mut output);
+    let bound = frontend::bind("", name, [], parameters, put, [i16::from(binary)], &mut output);
     assert!(bound.is_ok(), "no parameter here holds a NUL");
     frontend::execute("", 0, &mut output).expect("the portal's name is empty");
     frontend::sync(&mut output);
