@@ -10,7 +10,7 @@ use headwater_types::{DataType, DeltaBatch, RelationId};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// The relations that a plan reads, each with its change in this step.
+/// The changes of relations that a plan reads, in this step.
 pub(crate) type Sources = BTreeMap<RelationId, Arc<SourceDelta>>;
 
 /// Where an operator runs.
@@ -97,7 +97,9 @@ impl NodeOperator {
         match self {
             Self::Constant(rows) => Ok(rows.take().map_or_else(Delta::default, Delta::of)),
             Self::Source(relation, mfp) => match sources.get(relation) {
-                Some(source) if !source.delta.is_empty() => mfp.step(Delta::of(source.delta.clone()), context),
+                Some(source) if source.rows() > 0 => {
+                    mfp.step(Delta { batches: source.batches.clone(), errors: vec![] }, context)
+                }
                 _ => Ok(Delta::default()),
             },
             Self::Mfp(mfp) => mfp.step(next(), context),

@@ -76,10 +76,9 @@ impl Tables {
             keys.filter_map(|&key| table.snapshot().lookup(&[Datum::Int4(key)]).expect("small")).collect();
         rows.sort_unstable();
         rows.dedup();
-        let before = table.snapshot();
         let inserts = Batch::from_rows(&types, &new.into_values().collect::<Vec<_>>());
         let applied = table.apply(&rows, &inserts).expect("there is room");
-        SourceDelta { delta: applied.delta, moves: applied.moves, before, after: table.snapshot() }
+        SourceDelta { batches: vec![applied.delta], moves: applied.moves, after: table.snapshot() }
     }
 
     /// Changes both tables at random.

@@ -16,18 +16,18 @@
 //! 3. The views' lag is bounded: beyond [`VIEW_LAG_BYTES_MAX`] commits wait.
 
 use crate::ahead::{Ahead, AheadBatch, Pause};
+use crate::builds::{Builds, Claim};
 use crate::change::{NetChange, TableOp, net_change, overwrite, overwriting_batches};
 use crate::record::{CommitBody, StoredBatch, TableWrite};
 use crate::session::transaction::Changes;
 use crate::step::{FinishedStep, STEPS_IN_FLIGHT_MAX, StepBuilder};
 use crate::sync::{Acknowledgement, SyncRequest};
 use crate::table::TableShape;
-use crate::views::view_install;
 use crate::visible::{PendingMark, Visible};
 use crossbeam_channel::{Receiver, Sender, select_biased};
-use headwater_arrange::{KeyedRelation, RelationSnapshot};
-use headwater_catalog::{Catalog, CatalogChange};
-use headwater_compute::runtime::{Runtime, Step};
+use headwater_arrange::KeyedRelation;
+use headwater_catalog::Catalog;
+use headwater_compute::runtime::{Build, BuildId, Runtime, Step};
 use headwater_storage::LogWriter;
 use headwater_types::{Batch, Epoch, RelationId, Result, SqlError, SqlState};
 use std::collections::{BTreeMap, VecDeque};
@@ -53,6 +53,8 @@ pub(crate) struct CommitRequest {
     /// `synchronous_commit`: answer after the log is synced.
     pub synchronous: bool,
     pub reply: Sender<Result<Epoch>>,
+    /// For a request that takes long: it can be withdrawn.
+    pub claim: Option<Arc<Claim>>,
 }
 
 /// A checked change of one table.
@@ -66,7 +68,7 @@ pub(crate) enum Planned {
 /// A request's checked changes, by table.
 pub(crate) type PlannedWrites = Vec<(RelationId, Planned)>;
 
-fn plan_write(shape: &TableShape, ops: &[TableOp], rows: &KeyedRelation) -> Result<Planned> {
+pub(crate) fn plan_write(shape: &TableShape, ops: &[TableOp], rows: &KeyedRelation) -> Result<Planned> {
     Ok(match overwriting_batches(ops) {
         Some(batches) => Planned::Overwrite(batches),
         None => Planned::Net(net_change(shape, ops, rows)?),
@@ -77,6 +79,10 @@ fn plan_write(shape: &TableShape, ops: &[TableOp], rows: &KeyedRelation) -> Resu
 pub(crate) enum Event {
     /// The views have reached a mark.
     Mark,
+    /// New views have caught up, or why they cannot.
+    Built(BuildId, Result<()>),
+    /// A session does not wait any more for a request.
+    Withdrawn,
     /// Stop after what has been received.
     Shutdown,
 }
@@ -96,13 +102,21 @@ pub(crate) struct Committer {
     pub queue: StepQueue,
     pub ahead: Option<Ahead>,
     pub pause: Pause,
+    pub builds: Builds,
 }
 
-/// Steps that wait for the views.
+/// What waits for the views.
+pub(crate) enum Queued {
+    /// Views to build over the tables as the step before has left them.
+    Build(Build),
+    Step(FinishedStep),
+}
+
+/// What waits for the views, in order.
 #[derive(Default)]
 pub(crate) struct StepQueue {
     building: Option<StepBuilder>,
-    finished: VecDeque<FinishedStep>,
+    finished: VecDeque<Queued>,
     in_flight: usize,
 }
 
@@ -111,7 +125,8 @@ impl Committer {
     pub fn run(mut self, requests: &Receiver<Request>, events: &Receiver<Event>) {
         let never = crossbeam_channel::never();
         loop {
-            let open = if self.queue.bytes() > VIEW_LAG_BYTES_MAX { &never } else { requests };
+            let lag = self.queue.bytes() + self.builds.held_bytes();
+            let open = if lag > VIEW_LAG_BYTES_MAX { &never } else { requests };
             let outcome = select_biased! {
                 recv(events) -> event => match event {
                     Ok(Event::Mark) => {
@@ -119,6 +134,8 @@ impl Committer {
                         self.send_steps();
                         Ok(())
                     }
+                    Ok(Event::Built(build, outcome)) => self.end_build(build, outcome),
+                    Ok(Event::Withdrawn) => self.drop_withdrawn(),
                     Ok(Event::Shutdown) | Err(_) => {
                         if self.visible.fatal().is_none() {
                             self.commit_rest(requests);
@@ -185,7 +202,7 @@ impl Committer {
             Request::Commit(request) if request.changes.changes.is_empty() => self.commit_ahead(request),
             Request::Commit(request) => {
                 self.make_way()?;
-                self.commit_ddl(request)
+                self.serve_ddl(request)
             }
         }
     }
@@ -215,99 +232,6 @@ impl Committer {
         self.log(epoch, now_micros, &mut body)?;
         self.acknowledge(epoch, true, acknowledgements);
         Ok(())
-    }
-
-    fn commit_ddl(&mut self, request: CommitRequest) -> Result<()> {
-        self.queue.close(&self.tables);
-        let (epoch, now_micros) = self.next_epoch();
-        let prepared = self.prepare_ddl(&request.changes, epoch, now_micros);
-        let (catalog, planned, step) = match prepared {
-            Ok(prepared) => prepared,
-            Err(error) => {
-                request.refuse(error);
-                return Ok(());
-            }
-        };
-        for created in &step.created {
-            let table = catalog.table(*created).expect("a created table is in the catalog");
-            let shape = TableShape::new(table);
-            self.tables.insert(*created, shape.empty_rows());
-            self.shapes.insert(*created, Arc::new(shape));
-        }
-        let dropped = step.dropped.clone();
-        self.catalog = Arc::new(catalog);
-        self.queue.building = Some(step);
-        let writes = self.apply(epoch, now_micros, planned)?;
-        self.queue.close(&self.tables);
-        for table in dropped {
-            self.tables.remove(&table);
-            self.shapes.remove(&table);
-        }
-        let acknowledgement = request.acknowledgement(epoch);
-        self.log(epoch, now_micros, &mut CommitBody { changes: request.changes.changes, writes })?;
-        self.acknowledge(epoch, true, vec![acknowledgement]);
-        Ok(())
-    }
-
-    /// Everything about a DDL request that can fail.
-    fn prepare_ddl(
-        &self,
-        changes: &Changes,
-        epoch: Epoch,
-        now_micros: i64,
-    ) -> Result<(Catalog, PlannedWrites, StepBuilder)> {
-        if changes.base_version.is_some_and(|version| version != self.catalog.version()) {
-            return Err(SqlError::new(
-                SqlState::SerializationFailure,
-                "could not serialize access due to a concurrent change of the catalog",
-            ));
-        }
-        let mut catalog = Catalog::clone(&self.catalog);
-        let mut step = StepBuilder::new(epoch, now_micros);
-        for change in &changes.changes {
-            catalog = catalog.apply(change)?;
-            match change {
-                CatalogChange::CreateTable(table) => step.created.push(table.id),
-                CatalogChange::Drop { ids } => step.dropped.extend(ids),
-                _ => {}
-            }
-        }
-        step.created.retain(|id| catalog.table(*id).is_some());
-        for change in &changes.changes {
-            let created = match change {
-                CatalogChange::CreateMaterializedView(view) => view.id,
-                CatalogChange::CreateSharedRelation(shared) => shared.id,
-                _ => continue,
-            };
-            if let Some(hosted) = catalog.hosted(created) {
-                step.installs.push(view_install(hosted, epoch, now_micros, &catalog, &|id| {
-                    self.snapshot_or_empty(id, &catalog)
-                })?);
-            }
-        }
-        let mut planned = vec![];
-        for (table, ops) in &changes.writes {
-            let plan = match self.tables.get(table) {
-                Some(rows) => plan_write(&self.shapes[table], ops, rows)?,
-                None => {
-                    let table = catalog.table(*table).ok_or_else(|| table_is_gone(*table))?;
-                    let shape = TableShape::new(table);
-                    plan_write(&shape, ops, &shape.empty_rows())?
-                }
-            };
-            planned.push((*table, plan));
-        }
-        step.catalog = Some(Arc::new(catalog.clone()));
-        Ok((catalog, planned, step))
-    }
-
-    fn snapshot_or_empty(&self, id: RelationId, catalog: &Catalog) -> Option<RelationSnapshot> {
-        if let Some(relation) = self.tables.get(&id) {
-            return Some(relation.snapshot());
-        }
-        let table = catalog.table(id)?;
-        let shape = TableShape::new(table);
-        Some(shape.empty_rows().snapshot())
     }
 
     /// What a request comes to, if all of it can be applied.
@@ -373,7 +297,6 @@ impl Committer {
         let shape = &self.shapes[&table];
         let relation = self.tables.get_mut(&table).expect("the table was checked");
         let deleted_keys = Batch::new(relation.gather(&change.deleted, &shape.key)?, change.deleted.len());
-        let before = relation.rows_snapshot();
         let applied = relation.apply(&change.deleted, &change.inserted)?;
         let after = relation.rows_snapshot();
         written.push(TableWrite {
@@ -381,7 +304,7 @@ impl Committer {
             deleted_keys: StoredBatch::store(&deleted_keys),
             inserted: StoredBatch::store(&change.inserted),
         });
-        self.queue.build(epoch, now_micros).add(table, before, applied, after);
+        self.queue.build(epoch, now_micros).add(table, applied, after);
         Ok(())
     }
 
@@ -432,14 +355,21 @@ impl Committer {
             if self.queue.finished.is_empty() && self.ahead.is_none() {
                 self.queue.close(&self.tables);
             }
-            let Some(step) = self.queue.finished.pop_front() else { return };
+            let step = match self.queue.finished.pop_front() {
+                None => return,
+                Some(Queued::Build(build)) => {
+                    self.runtime.build(build);
+                    continue;
+                }
+                Some(Queued::Step(step)) => step,
+            };
             self.queue.in_flight += 1;
+            if let Some(build) = step.attach {
+                self.visible.expect_part();
+                self.runtime.attach(build, step.epoch);
+            }
             if !step.dropped.is_empty() {
                 self.runtime.drop_views(step.dropped.clone());
-            }
-            for install in step.installs {
-                self.visible.expect_part();
-                self.runtime.install(install);
             }
             let mut pieces = step.pieces;
             let last = pieces.pop().expect("a step has a piece");
@@ -460,9 +390,20 @@ impl Committer {
 }
 
 impl StepQueue {
-    /// A queue whose first step is this one.
-    pub fn starting_with(step: Option<StepBuilder>) -> Self {
-        Self { building: step, ..Self::default() }
+    /// The next step begins as this one.
+    pub fn begin(&mut self, step: StepBuilder) {
+        debug_assert!(self.building.is_none(), "the step before is closed");
+        self.building = Some(step);
+    }
+
+    /// Sends this behind what waits.
+    pub fn push(&mut self, queued: Queued) {
+        self.finished.push_back(queued);
+    }
+
+    /// Does not send a build that waits.
+    pub fn forget_build(&mut self, id: BuildId) {
+        self.finished.retain(|queued| !matches!(queued, Queued::Build(build) if build.id == id));
     }
 
     /// The step in the making, which now ends with this epoch.
@@ -475,13 +416,22 @@ impl StepQueue {
 
     pub fn close(&mut self, tables: &BTreeMap<RelationId, KeyedRelation>) {
         if let Some(step) = self.building.take() {
-            self.finished.push_back(step.finish(tables));
+            self.finished.push_back(Queued::Step(step.finish(tables)));
         }
     }
 
     fn bytes(&self) -> usize {
         self.building.as_ref().map_or(0, StepBuilder::bytes)
-            + self.finished.iter().map(|step| step.bytes).sum::<usize>()
+            + self.finished.iter().map(Queued::bytes).sum::<usize>()
+    }
+}
+
+impl Queued {
+    fn bytes(&self) -> usize {
+        match self {
+            Self::Build(_) => 0,
+            Self::Step(step) => step.bytes,
+        }
     }
 }
 
@@ -496,7 +446,7 @@ impl CommitRequest {
     }
 }
 
-fn table_is_gone(table: RelationId) -> SqlError {
+pub(crate) fn table_is_gone(table: RelationId) -> SqlError {
     SqlError::new(
         SqlState::SerializationFailure,
         format!("could not serialize access: relation with OID {table} was dropped"),

@@ -1,20 +1,21 @@
 //! An open database: its threads, its recovery, its sessions.
 
 use crate::ahead::{AheadRows, Pause};
-use crate::commit::{CommitRequest, Committer, Event, Request, StepQueue};
+use crate::builds::{Builds, Claim, Shown};
+use crate::commit::{CommitRequest, Committer, Event, Queued, Request, StepQueue};
 use crate::record::CommitBody;
 use crate::session::Session;
 use crate::session::transaction::Changes;
 use crate::step::StepBuilder;
 use crate::table::TableShape;
 use crate::views::view_install;
-use crate::visible::{RelationState, State, Visible};
+use crate::visible::{INTERRUPT_POLL, RelationState, State, Visible};
 use crate::{Config, ConnectOptions, OpenError};
-use crossbeam_channel::{Sender, unbounded};
+use crossbeam_channel::{RecvTimeoutError, Sender, unbounded};
 use headwater_arrange::KeyedRelation;
 use headwater_catalog::{Catalog, CatalogChange, SessionInfo};
 use headwater_compute::Interrupt;
-use headwater_compute::runtime::{MarkReport, Runtime, RuntimeConfig};
+use headwater_compute::runtime::{Build, BuildId, BuildProgress, Callbacks, MarkReport, Runtime, RuntimeConfig};
 use headwater_storage::{DataDir, Log, OsVfs, Vfs};
 use headwater_types::{Epoch, Equality, RelationId, Result, SqlError, SqlState, hash_keys};
 use parking_lot::Mutex;
@@ -37,6 +38,8 @@ pub(crate) struct Shared {
     pub visible: Arc<Visible>,
     pub sessions: Mutex<HashMap<i32, Connected>>,
     pub started_micros: i64,
+    /// The build that runs.
+    pub build: Shown,
     requests: Sender<Request>,
     events: Sender<Event>,
     threads: Mutex<Vec<JoinHandle<()>>>,
@@ -113,11 +116,16 @@ impl Database {
         }));
         let runtime = Runtime::start(
             RuntimeConfig { workers: config.workers },
-            on_mark(visible.clone(), events.clone()),
-            on_fatal(visible.clone(), events.clone(), config.on_fatal.clone()),
+            Callbacks {
+                on_mark: on_mark(visible.clone(), events.clone()),
+                on_build: on_build(events.clone()),
+                on_fatal: on_fatal(visible.clone(), events.clone(), config.on_fatal.clone()),
+            },
         )
         .map_err(|e| SqlError::new(SqlState::InsufficientResources, e.to_string()))?;
-        let queue = StepQueue::starting_with(views_step(&recovered)?);
+        let queue = recovered_views(&recovered)?;
+        let builds = Builds::default();
+        let shown = builds.shown.clone();
         let (writer, syncer) = log.split();
         let mut committer = Committer {
             tables: recovered.tables,
@@ -133,12 +141,14 @@ impl Database {
             queue,
             ahead: None,
             pause: Pause::default(),
+            builds,
         };
         committer.send_steps();
         let shared = Arc::new(Shared {
             visible: visible.clone(),
             sessions: Mutex::new(HashMap::new()),
             started_micros: wall_clock(),
+            build: shown,
             requests,
             events,
             threads: Mutex::new(vec![]),
@@ -223,13 +233,28 @@ impl Shared {
     ///
     /// # Errors
     ///
-    /// What validation says; 08007 and 57P02 when the database fails.
-    pub fn commit(&self, changes: Changes, synchronous: bool) -> Result<()> {
+    /// What validation says; 08007 and 57P02 when the database fails; when interrupted while views are built, why.
+    pub fn commit(&self, changes: Changes, synchronous: bool, interrupt: &Interrupt) -> Result<()> {
         let is_ddl = !changes.changes.is_empty();
+        let claim = changes.makes_views().then(Arc::<Claim>::default);
         let (reply, answer) = crossbeam_channel::bounded(1);
         let stopped = || self.visible.fatal().map_or_else(crate::visible::stopped, |why| crate::visible::crashed(&why));
-        self.requests.send(Request::Commit(CommitRequest { changes, synchronous, reply })).map_err(|_| stopped())?;
-        let epoch = answer.recv().map_err(|_| stopped())??;
+        self.requests.send(Request::Commit(CommitRequest { changes, synchronous, reply, claim: claim.clone() })).map_err(|_| stopped())?;
+        let epoch = loop {
+            let Some(claim) = &claim else { break answer.recv().map_err(|_| stopped())?? };
+            match answer.recv_timeout(INTERRUPT_POLL) {
+                Ok(epoch) => break epoch?,
+                Err(RecvTimeoutError::Disconnected) => return Err(stopped()),
+                Err(RecvTimeoutError::Timeout) => {
+                    let interrupted = interrupt.check();
+                    if interrupted.is_err() && claim.withdraw() {
+                        // The engine thread may have ended by itself.
+                        let _ = self.events.send(Event::Withdrawn);
+                        interrupted?;
+                    }
+                }
+            }
+        };
         if is_ddl {
             self.visible.wait(epoch, &Interrupt::default())?;
         }
@@ -312,16 +337,30 @@ impl Recovered {
     }
 }
 
-/// The step that rebuilds every view, and what views share, from the recovered tables.
-fn views_step(recovered: &Recovered) -> Result<Option<StepBuilder>> {
-    let mut step = StepBuilder::new(recovered.epoch, recovered.now_micros);
-    for view in recovered.catalog.all_hosted() {
-        let install = view_install(view, recovered.epoch, recovered.now_micros, &recovered.catalog, &|id| {
+/// Builds every view, and what views share, from the recovered tables.
+fn recovered_views(recovered: &Recovered) -> Result<StepQueue> {
+    let install = |hosted| {
+        view_install(hosted, recovered.epoch, recovered.now_micros, &recovered.catalog, &|id| {
             recovered.tables.get(&id).map(KeyedRelation::snapshot)
-        })?;
-        step.installs.push(install);
+        })
+    };
+    let views = recovered.catalog.all_hosted().into_iter().map(install).collect::<Result<Vec<_>>>()?;
+    let mut queue = StepQueue::default();
+    if !views.is_empty() {
+        let id = BuildId(0);
+        queue.push(Queued::Build(Build { id, views, progress: Arc::new(BuildProgress::default()) }));
+        let mut step = StepBuilder::new(recovered.epoch, recovered.now_micros);
+        step.attach = Some(id);
+        queue.begin(step);
     }
-    Ok((!step.installs.is_empty()).then_some(step))
+    Ok(queue)
+}
+
+fn on_build(events: Sender<Event>) -> Box<dyn Fn(BuildId, Result<()>) + Send + Sync> {
+    Box::new(move |build, outcome| {
+        // The engine thread may have been shut down.
+        let _ = events.send(Event::Built(build, outcome));
+    })
 }
 
 fn on_mark(visible: Arc<Visible>, events: Sender<Event>) -> Box<dyn Fn(MarkReport) + Send + Sync> {

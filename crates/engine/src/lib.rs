@@ -9,6 +9,7 @@
 //! Synchronous throughout: whoever calls waits. No sockets, no SQL text beyond what `sql` parses.
 
 mod ahead;
+mod builds;
 mod change;
 mod commit;
 mod config;

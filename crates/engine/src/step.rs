@@ -14,11 +14,11 @@
 //! 1. Steps are sent in epoch order, at most [`STEPS_IN_FLIGHT_MAX`] at a time.
 //! 2. Within a piece a row id is inserted or deleted, not both: a row that came and went is left out.
 //! 3. A change whose rows have moved ends its piece.
-//! 4. Each piece takes the table from the snapshot where the one before left it.
+//! 4. Each piece takes the table from where the one before left it.
 
 use headwater_arrange::{AppliedDelta, KeyedRelation, Moves, RelationSnapshot, batch_bytes};
 use headwater_catalog::Catalog;
-use headwater_compute::runtime::ViewInstall;
+use headwater_compute::runtime::BuildId;
 use headwater_dataflow::SourceDelta;
 use headwater_types::{DeltaBatch, Epoch, RelationId};
 use std::collections::{BTreeMap, BTreeSet, HashSet, VecDeque};
@@ -37,7 +37,6 @@ const PIECE_BYTES_MAX: usize = 256 << 20;
 /// One table's change in a piece.
 #[derive(Debug)]
 struct Piece {
-    before: RelationSnapshot,
     after: RelationSnapshot,
     batches: Vec<DeltaBatch>,
     rows: usize,
@@ -59,7 +58,7 @@ pub(crate) struct StepBuilder {
     bytes: usize,
     /// DDL: the catalog after it, the views it makes, the relations it drops.
     pub catalog: Option<Arc<Catalog>>,
-    pub installs: Vec<ViewInstall>,
+    pub attach: Option<BuildId>,
     pub dropped: Vec<RelationId>,
     /// New tables.
     pub created: Vec<RelationId>,
@@ -74,7 +73,7 @@ pub(crate) struct FinishedStep {
     pub pieces: Vec<Deltas>,
     pub tables: Vec<(RelationId, RelationSnapshot)>,
     pub catalog: Option<Arc<Catalog>>,
-    pub installs: Vec<ViewInstall>,
+    pub attach: Option<BuildId>,
     pub dropped: Vec<RelationId>,
     pub bytes: usize,
 }
@@ -88,14 +87,14 @@ impl StepBuilder {
             changed: BTreeSet::new(),
             bytes: 0,
             catalog: None,
-            installs: vec![],
+            attach: None,
             dropped: vec![],
             created: vec![],
         }
     }
 
-    /// Adds a change that took a table from one snapshot to another.
-    pub fn add(&mut self, table: RelationId, before: RelationSnapshot, applied: AppliedDelta, after: RelationSnapshot) {
+    /// Adds a change that took a table to this snapshot.
+    pub fn add(&mut self, table: RelationId, applied: AppliedDelta, after: RelationSnapshot) {
         let AppliedDelta { delta, moves, .. } = applied;
         let bytes = batch_bytes(&delta.rows);
         self.bytes += bytes;
@@ -114,7 +113,7 @@ impl StepBuilder {
                 piece.after = after;
                 piece.moves = moves;
             }
-            _ => pieces.push_back(Piece { before, after, batches: vec![delta], rows, bytes, moves }),
+            _ => pieces.push_back(Piece { after, batches: vec![delta], rows, bytes, moves }),
         }
     }
 
@@ -164,7 +163,7 @@ impl StepBuilder {
             pieces,
             tables: snapshots.collect(),
             catalog: self.catalog,
-            installs: self.installs,
+            attach: self.attach,
             dropped: self.dropped,
             bytes: self.bytes,
         }
@@ -173,7 +172,7 @@ impl StepBuilder {
 
 impl Piece {
     fn finish(self) -> SourceDelta {
-        SourceDelta { delta: net(self.batches), moves: self.moves, before: self.before, after: self.after }
+        SourceDelta { batches: vec![net(self.batches)], moves: self.moves, after: self.after }
     }
 }
 

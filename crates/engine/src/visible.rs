@@ -20,7 +20,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// How long a wait goes before it looks whether it was interrupted.
-const INTERRUPT_POLL: Duration = Duration::from_millis(20);
+pub(crate) const INTERRUPT_POLL: Duration = Duration::from_millis(20);
 
 /// One relation's rows at a mark.
 #[derive(Debug, Clone)]
@@ -69,7 +69,7 @@ pub(crate) struct PendingMark {
 /// A report that the views owe.
 #[derive(Debug)]
 enum Pending {
-    /// A new view's first contents, or a piece of a step: visible with the mark that follows.
+    /// New views' first contents, or a piece of a step: visible with the mark that follows.
     Part,
     Mark(PendingMark),
 }
@@ -151,7 +151,7 @@ impl Visible {
         self.inner.lock().pending.push_back(Pending::Mark(mark));
     }
 
-    /// Announces a new view's first contents, or a piece of a step.
+    /// Announces new views' first contents, or a piece of a step.
     pub fn expect_part(&self) {
         self.inner.lock().pending.push_back(Pending::Part);
     }
@@ -195,14 +195,14 @@ impl Visible {
         if let Some(catalog) = pending.catalog {
             state.catalog = catalog;
         }
-        for relation in pending.dropped {
-            state.relations.remove(&relation);
-        }
         for (table, snapshot) in pending.tables {
             state.relations.insert(table, RelationState { parts: vec![snapshot], error: None });
         }
         state.relations.extend(parts);
         state.relations.extend(views);
+        for relation in pending.dropped {
+            state.relations.remove(&relation);
+        }
         inner.newest = Arc::new(state);
         let newest = inner.newest.clone();
         inner.ready.push_back(newest);

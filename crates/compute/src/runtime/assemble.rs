@@ -3,8 +3,8 @@
 //! Every worker reports the same commands in the same order, at its own pace. A command's mark is complete when all
 //! have reported it; marks leave in order, because each worker's reports come in order.
 
-use crate::runtime::{MarkReport, OnFatal, OnMark, ViewSnapshot};
-use headwater_types::{Epoch, RelationId};
+use crate::runtime::{BuildId, Callbacks, MarkReport, ViewSnapshot};
+use headwater_types::{Epoch, RelationId, SqlError};
 use parking_lot::Mutex;
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -18,17 +18,16 @@ pub(crate) struct WorkerReport {
 
 /// See the module.
 pub(crate) struct Assembler {
-    on_mark: OnMark,
-    on_fatal: OnFatal,
+    callbacks: Callbacks,
     failed: AtomicBool,
     /// Per worker, its reports of commands not yet complete, oldest first.
     waiting: Mutex<Vec<VecDeque<WorkerReport>>>,
 }
 
 impl Assembler {
-    pub(crate) fn new(workers: usize, on_mark: OnMark, on_fatal: OnFatal) -> Self {
+    pub(crate) fn new(workers: usize, callbacks: Callbacks) -> Self {
         let waiting = Mutex::new((0..workers).map(|_| VecDeque::new()).collect());
-        Self { on_mark, on_fatal, failed: AtomicBool::new(false), waiting }
+        Self { callbacks, failed: AtomicBool::new(false), waiting }
     }
 
     /// Takes a worker's next report, and hands on the mark that it completes.
@@ -54,13 +53,20 @@ impl Assembler {
                 snapshots.push(snapshot);
             }
         }
-        (self.on_mark)(mark);
+        (self.callbacks.on_mark)(mark);
+    }
+
+    /// Tells that a build has caught up, or why it cannot.
+    pub(crate) fn report_build(&self, build: BuildId, outcome: Result<(), SqlError>) {
+        if !self.has_failed() {
+            (self.callbacks.on_build)(build, outcome);
+        }
     }
 
     /// Ends it all: the first call is passed on, and nothing is reported from now on.
     pub(crate) fn fail(&self, message: String) {
         if !self.failed.swap(true, Ordering::SeqCst) {
-            (self.on_fatal)(message);
+            (self.callbacks.on_fatal)(message);
         }
     }
 

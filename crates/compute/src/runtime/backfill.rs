@@ -5,7 +5,7 @@
 
 use crate::node::Sources;
 use headwater_arrange::{RelationScan, RelationSnapshot};
-use headwater_dataflow::SourceDelta;
+use headwater_dataflow::{MapFilterProject, SourceDelta};
 use headwater_types::{DeltaBatch, RelationId};
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -15,11 +15,13 @@ pub(crate) struct Feed {
     id: RelationId,
     rows: RelationSnapshot,
     scan: RelationScan,
+    /// The columns that are read: the others are left out.
+    demand: MapFilterProject,
     /// Whether `rows` are this worker's own part, rather than what all workers see.
     is_part: bool,
 }
 
-/// See the module. Each item is what changes in one tick.
+/// See the module.
 pub(crate) struct Backfill {
     feeds: VecDeque<Feed>,
     worker: usize,
@@ -29,54 +31,52 @@ pub(crate) struct Backfill {
     begun: bool,
 }
 
-/// No change of a relation.
-pub(crate) fn unchanged(rows: &RelationSnapshot) -> SourceDelta {
-    let delta = DeltaBatch { row_ids: Some(vec![]), ..DeltaBatch::empty(rows.types()) };
-    SourceDelta { delta, moves: None, before: rows.clone(), after: rows.clone() }
-}
-
 impl Feed {
-    pub(crate) fn new(id: RelationId, rows: RelationSnapshot, is_part: bool) -> Self {
-        let all: Vec<usize> = (0..rows.types().len()).collect();
-        let scan = rows.scan(&all);
-        Self { id, rows, scan, is_part }
+    pub(crate) fn new(id: RelationId, rows: RelationSnapshot, demand: MapFilterProject, is_part: bool) -> Self {
+        let scan = rows.scan(demand.required());
+        Self { id, rows, scan, demand, is_part }
     }
 
-    /// This worker's share of the next piece; `None` after the last.
-    fn next(&mut self, worker: usize, workers: usize) -> Option<SourceDelta> {
-        let piece = if workers > 1 && self.is_part {
-            self.rest()?
-        } else {
-            // One batch for each worker, the last piece perhaps not for all.
-            let mut batches: Vec<DeltaBatch> = self.scan.by_ref().take(workers).collect();
-            match batches.len() {
-                0 => return None,
-                count if worker < count => batches.swap_remove(worker),
-                _ => unchanged(&self.rows).delta,
+    /// This worker's share of the next piece, in which every worker has about so many rows; `None` after the last.
+    fn next(&mut self, worker: usize, workers: usize, rows_max: usize) -> Option<Vec<DeltaBatch>> {
+        if workers > 1 && self.is_part {
+            return self.rest();
+        }
+        let (mut share, mut rows, mut round) = (vec![], 0, 0);
+        while rows < rows_max {
+            // One batch for each worker, the last round perhaps not for all; the first has the most rows.
+            let mut taken = 0;
+            for (place, batch) in self.scan.by_ref().take(workers).enumerate() {
+                taken += 1;
+                rows += if place == 0 { batch.rows.rows } else { 0 };
+                if place == worker {
+                    share.push(widened(&self.demand, batch));
+                }
             }
-        };
-        Some(SourceDelta { delta: piece, ..unchanged(&self.rows) })
+            round += taken;
+            if taken < workers {
+                break;
+            }
+        }
+        (round > 0).then_some(share)
     }
 
     /// All that is left, once.
-    fn rest(&mut self) -> Option<DeltaBatch> {
+    fn rest(&mut self) -> Option<Vec<DeltaBatch>> {
         if !std::mem::take(&mut self.is_part) {
             return None;
         }
-        let batches: Vec<DeltaBatch> = self.scan.by_ref().collect();
-        Some(if batches.is_empty() { unchanged(&self.rows).delta } else { DeltaBatch::concat(&batches) })
+        Some(self.scan.by_ref().map(|batch| widened(&self.demand, batch)).collect())
     }
 
-    /// This worker's share of all pieces.
-    fn whole(mut self, worker: usize, workers: usize) -> (RelationId, Arc<SourceDelta>) {
-        let rows = self.rows.clone();
-        let mut batches = vec![];
-        while let Some(piece) = self.next(worker, workers) {
-            batches.push(piece.delta);
-        }
-        let delta = if batches.is_empty() { unchanged(&rows).delta } else { DeltaBatch::concat(&batches) };
-        (self.id, Arc::new(SourceDelta { delta, ..unchanged(&rows) }))
+    fn change(&self, batches: Vec<DeltaBatch>) -> (RelationId, Arc<SourceDelta>) {
+        (self.id, Arc::new(SourceDelta { batches, moves: None, after: self.rows.clone() }))
     }
+}
+
+fn widened(demand: &MapFilterProject, batch: DeltaBatch) -> DeltaBatch {
+    let rows = batch.rows.rows;
+    DeltaBatch { rows: demand.widen(batch.rows.columns, rows), ..batch }
 }
 
 impl Backfill {
@@ -88,20 +88,21 @@ impl Backfill {
         });
         Self { feeds: feeds.into(), worker, workers, divisible, begun: false }
     }
-}
 
-impl Iterator for Backfill {
-    type Item = Sources;
-
-    fn next(&mut self) -> Option<Sources> {
+    /// What changes in the next tick, of about so many rows on each worker; `None` after the last.
+    pub(crate) fn next(&mut self, rows_max: usize) -> Option<Sources> {
         let (worker, workers) = (self.worker, self.workers);
         let first = !std::mem::replace(&mut self.begun, true);
         if !self.divisible {
-            return first.then(|| self.feeds.drain(..).map(|feed| feed.whole(worker, workers)).collect());
+            let whole = |mut feed: Feed| {
+                let batches = std::iter::from_fn(|| feed.next(worker, workers, usize::MAX)).flatten().collect();
+                feed.change(batches)
+            };
+            return first.then(|| self.feeds.drain(..).map(whole).collect());
         }
         while let Some(feed) = self.feeds.front_mut() {
-            if let Some(piece) = feed.next(worker, workers) {
-                return Some(Sources::from([(feed.id, Arc::new(piece))]));
+            if let Some(batches) = feed.next(worker, workers, rows_max) {
+                return Some(Sources::from([feed.change(batches)]));
             }
             self.feeds.pop_front();
         }

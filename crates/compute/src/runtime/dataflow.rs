@@ -12,17 +12,17 @@
 //!    on all workers. It holds a capability for the tick until it has run.
 //! 2. The worker begins a tick only when the probe has passed the one before, so that what the stages share is always
 //!    about one tick.
-//! 3. A stage that failed, and those after it, still pass the tick, so that nothing waits for them.
+//! 3. A stage that failed, and those after it, still pass the tick, and all that follow, so that nothing waits for them.
 //!
 //! The timely input carries no data: tables' changes are in the memory of every worker.
 
 use crate::node::{NodeOperator, Place, Sources};
 use crate::runtime::exchange::{Chunk, Parcel, SpreadByKey};
 use crate::stages::Stages;
-use headwater_dataflow::{Delta, StepContext};
+use headwater_dataflow::{Delta, StepContext, StepError};
 use headwater_expr::EvalContext;
 use headwater_plan::lir::{NodeId, Plan};
-use headwater_types::{RelationId, SessionSettings};
+use headwater_types::{RelationId, SessionSettings, SqlError};
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::rc::Rc;
@@ -43,24 +43,28 @@ pub(crate) struct Rendered {
     stages: Arc<Stages>,
     settings: Arc<SessionSettings>,
     operators: Vec<NodeOperator>,
+    /// Each stage's nodes.
+    nodes: Vec<Vec<NodeId>>,
     /// Edges by the node they leave.
-    leaving: HashMap<NodeId, Vec<usize>>,
+    leaving: Vec<Vec<usize>>,
     /// How many nodes of its own stage read a node's output.
     local_readers: Vec<usize>,
     /// What arrived for a node's input over an edge.
     arrived: HashMap<(NodeId, usize), Delta>,
-    pub(crate) tick: Tick,
+    /// Whether operators must not be stepped again.
+    poisoned: bool,
+    tick: Tick,
 }
 
 /// What concerns one tick only.
 #[derive(Default)]
 pub(crate) struct Tick {
-    pub(crate) now_micros: i64,
-    /// The relations that the plan reads, each with its change.
-    pub(crate) sources: Sources,
+    now_micros: i64,
+    /// The changes of the relations that the plan reads.
+    sources: Sources,
     pub(crate) result: Delta,
     pub(crate) rows_touched: u64,
-    pub(crate) failure: Option<String>,
+    pub(crate) failure: Option<SqlError>,
 }
 
 /// A view's dataflow, as its worker holds it.
@@ -75,18 +79,20 @@ pub(crate) struct ViewDataflow {
 impl Rendered {
     fn new(plan: Arc<Plan>, stages: Arc<Stages>, settings: Arc<SessionSettings>, place: Place<'_>) -> Self {
         let operators = (0..plan.nodes.len()).map(|id| NodeOperator::new(&plan, id, place)).collect();
-        let mut leaving: HashMap<NodeId, Vec<usize>> = HashMap::new();
+        let mut leaving = vec![vec![]; plan.nodes.len()];
         for (place, edge) in stages.edges.iter().enumerate() {
-            leaving.entry(edge.from).or_default().push(place);
+            leaving[edge.from].push(place);
         }
+        let mut nodes = vec![vec![]; stages.count];
         let mut local_readers = vec![0; plan.nodes.len()];
         for (id, node) in plan.nodes.iter().enumerate() {
+            nodes[stages.stage[id]].push(id);
             for &input in node.inputs.iter().filter(|&&input| stages.stage[input] == stages.stage[id]) {
                 local_readers[input] += 1;
             }
         }
         let (arrived, tick) = (HashMap::new(), Tick::default());
-        Self { plan, stages, settings, operators, leaving, local_readers, arrived, tick }
+        Self { plan, stages, settings, operators, nodes, leaving, local_readers, arrived, poisoned: false, tick }
     }
 
     /// Runs a stage on what arrived, and gives what goes on to the next.
@@ -100,24 +106,25 @@ impl Rendered {
                 None => self.tick.result.append(chunk.delta),
             }
         }
-        if self.tick.failure.is_none()
+        if !self.poisoned
             && let Err(failure) = self.run_nodes(stage, &mut outgoing)
         {
+            self.poisoned = true;
             self.tick.failure = Some(failure);
         }
         outgoing
     }
 
-    fn run_nodes(&mut self, stage: usize, outgoing: &mut Vec<Chunk>) -> Result<(), String> {
-        let plan = Arc::clone(&self.plan);
-        let settings = Arc::clone(&self.settings);
-        let eval = EvalContext { settings: &settings, now_micros: self.tick.now_micros, catalog: None };
+    fn run_nodes(&mut self, stage: usize, outgoing: &mut Vec<Chunk>) -> Result<(), SqlError> {
+        let eval = EvalContext { settings: &self.settings, now_micros: self.tick.now_micros, catalog: None };
         let context = StepContext::new(eval, false);
-        let mut outputs: HashMap<NodeId, (Delta, usize)> = HashMap::new();
-        for (id, node) in plan.nodes.iter().enumerate().filter(|&(id, _)| self.stages.stage[id] == stage) {
+        // By place in the plan: a node's output, and how many have yet to take it.
+        let mut outputs: Vec<Option<(Delta, usize)>> = vec![None; self.plan.nodes.len()];
+        for &id in &self.nodes[stage] {
+            let node = &self.plan.nodes[id];
             let mut inputs = Vec::with_capacity(node.inputs.len());
             for (place, &input) in node.inputs.iter().enumerate() {
-                inputs.push(match outputs.get_mut(&input) {
+                inputs.push(match &mut outputs[input] {
                     Some((output, 1)) => std::mem::take(output),
                     Some((output, readers)) => {
                         *readers -= 1;
@@ -126,17 +133,15 @@ impl Rendered {
                     None => self.arrived.remove(&(id, place)).unwrap_or_default(),
                 });
             }
-            let output = self.operators[id]
-                .step(inputs, &self.tick.sources, &context)
-                .map_err(|error| format!("node {id} of a view's plan failed: {error}"))?;
-            for &edge in self.leaving.get(&id).map_or(&[][..], Vec::as_slice) {
+            let output = self.operators[id].step(inputs, &self.tick.sources, &context).map_err(StepError::sql_error)?;
+            for &edge in &self.leaving[id] {
                 outgoing.push(Chunk { edge, delta: output.clone() });
             }
-            if id == plan.root && self.stages.result_stage == stage {
+            if id == self.plan.root && self.stages.result_stage == stage {
                 self.tick.result.append(output.clone());
             }
             if self.local_readers[id] > 0 {
-                outputs.insert(id, (output, self.local_readers[id]));
+                outputs[id] = Some((output, self.local_readers[id]));
             }
         }
         self.tick.rows_touched += context.rows_touched();
@@ -189,6 +194,11 @@ impl ViewDataflow {
     pub(crate) fn take_tick(&mut self) -> Tick {
         debug_assert!(self.is_through(), "a tick's result is taken when it is through");
         std::mem::take(&mut self.rendered.borrow_mut().tick)
+    }
+
+    /// From now on its ticks do nothing.
+    pub(crate) fn poison(&mut self) {
+        self.rendered.borrow_mut().poisoned = true;
     }
 
     /// Removes the dataflow; on every worker at the same place among its commands.

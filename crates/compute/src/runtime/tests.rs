@@ -1,13 +1,18 @@
 //! Views that are maintained against the same plans run once on the tables as they are then.
 
 use crate::local::SourceInput;
-use crate::runtime::{MarkReport, Runtime, RuntimeConfig, RuntimeError, Step, ViewInstall, ViewSnapshot};
+use crate::runtime::{
+    Build, BuildId, BuildProgress, Callbacks, MarkReport, Runtime, RuntimeConfig, RuntimeError, Step, ViewInstall,
+    ViewSnapshot,
+};
 use crate::testing::{EVENTS, GROUPS, Given, PlanBuilder, Random, Tables, answer, call, int8, plans, sorted};
-use crossbeam_channel::{Receiver, unbounded};
+use crossbeam_channel::{Receiver, Sender, unbounded};
+use headwater_dataflow::SourceDelta;
 use headwater_dataflow::spec::{JoinKind, Mfp};
 use headwater_expr::{Cast, CastContext, Expr, Scalar};
 use headwater_plan::lir::{Operator, Plan};
 use headwater_types::{Batch, DataType, Datum, Epoch, RelationId, Result, SessionSettings, SqlError};
+use parking_lot::Mutex;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -30,8 +35,12 @@ const HOSTINGS: [Hosting; 4] = [
 struct Host {
     runtime: Runtime,
     marks: Receiver<Result<MarkReport, String>>,
+    builds: Receiver<(BuildId, Result<(), SqlError>)>,
+    /// While closed, a worker that reports a mark waits.
+    gate: Arc<Mutex<()>>,
     views: BTreeMap<RelationId, Vec<ViewSnapshot>>,
     epoch: u64,
+    next_build: u64,
 }
 
 impl Host {
@@ -43,43 +52,74 @@ impl Host {
             Hosting { workers, bytes: false } => timely::CommunicationConfig::Process(workers),
             Hosting { workers, bytes: true } => timely::CommunicationConfig::ProcessBinary(workers),
         };
-        let runtime = Runtime::start_with(
-            RuntimeConfig { workers: hosting.workers },
-            communication,
-            Box::new(move |mark| sender.send(Ok(mark)).expect("the test waits")),
-            Box::new(move |message| fatal.send(Err(message)).expect("the test waits")),
-        );
-        Self { runtime: runtime.expect("threads start"), marks, views: BTreeMap::new(), epoch: 0 }
+        let (built, builds) = unbounded();
+        let gate = Arc::new(Mutex::new(()));
+        let callbacks = Callbacks {
+            on_mark: Box::new({
+                let gate = Arc::clone(&gate);
+                move |mark| {
+                    sender.send(Ok(mark)).expect("the test waits");
+                    drop(gate.lock());
+                }
+            }),
+            on_build: Box::new(move |id, outcome| report(&built, id, outcome)),
+            on_fatal: Box::new(move |message| fatal.send(Err(message)).expect("the test waits")),
+        };
+        let runtime = Runtime::start_with(RuntimeConfig { workers: hosting.workers }, communication, callbacks);
+        let runtime = runtime.expect("threads start");
+        Self { runtime, marks, builds, gate, views: BTreeMap::new(), epoch: 0, next_build: 1 }
     }
 
     /// Waits for the next mark.
     fn mark(&mut self) -> MarkReport {
         let mark = self.marks.recv().expect("the runtime lives").expect("nothing is broken");
-        assert_eq!(mark.epoch, Epoch(self.epoch), "marks come in order");
         self.views.extend(mark.changed.iter().cloned());
         mark
     }
 
     fn install(&mut self, id: u32, plan: &Plan, tables: &Tables) {
-        self.epoch += 1;
-        self.runtime.install(ViewInstall {
-            id: RelationId(id),
-            plan: Arc::new(plan.clone()),
+        let (build, _) = self.begin(&[(id, plan)], tables);
+        let mark = self.attach(build);
+        assert_eq!(mark.changed.iter().map(|(id, _)| *id).collect::<Vec<_>>(), [RelationId(id)]);
+    }
+
+    /// Begins to build views over the tables as they are now.
+    fn begin(&mut self, views: &[(u32, &Plan)], tables: &Tables) -> (BuildId, Arc<BuildProgress>) {
+        let install = |(id, plan): &(u32, &Plan)| ViewInstall {
+            id: RelationId(*id),
+            plan: Arc::new((*plan).clone()),
             settings: Arc::new(SessionSettings::default()),
             types: plan.nodes[plan.root].types.clone(),
             key: plan.key.clone(),
             inputs: tables.snapshots(),
             epoch: Epoch(self.epoch),
             now_micros: 0,
-        });
-        let mark = self.mark();
-        assert_eq!(mark.changed.iter().map(|(id, _)| *id).collect::<Vec<_>>(), [RelationId(id)]);
+        };
+        let (id, progress) = (BuildId(self.next_build), Arc::new(BuildProgress::default()));
+        self.next_build += 1;
+        self.runtime.build(Build { id, views: views.iter().map(install).collect(), progress: Arc::clone(&progress) });
+        (id, progress)
     }
 
-    fn step(&mut self, deltas: Vec<(RelationId, headwater_dataflow::SourceDelta)>) -> MarkReport {
+    /// Waits until a build has caught up, or has failed.
+    fn built(&self) -> (BuildId, Result<(), SqlError>) {
+        self.builds.recv().expect("the runtime lives")
+    }
+
+    fn attach(&mut self, build: BuildId) -> MarkReport {
+        self.epoch += 1;
+        self.runtime.attach(build, Epoch(self.epoch));
+        self.mark()
+    }
+
+    fn step(&mut self, deltas: Vec<(RelationId, SourceDelta)>) -> MarkReport {
+        self.send(deltas);
+        self.mark()
+    }
+
+    fn send(&mut self, deltas: Vec<(RelationId, SourceDelta)>) {
         self.epoch += 1;
         self.runtime.step(Step { epoch: Epoch(self.epoch), now_micros: 0, deltas });
-        self.mark()
     }
 
     /// A view's rows, in some order; or what reading it raises.
@@ -101,6 +141,11 @@ impl Host {
         }
         Ok(sorted(rows))
     }
+}
+
+fn report(built: &Sender<(BuildId, Result<(), SqlError>)>, id: BuildId, outcome: Result<(), SqlError>) {
+    // The test may be over.
+    let _ = built.send((id, outcome));
 }
 
 #[test]
@@ -331,7 +376,7 @@ fn a_broken_invariant_is_fatal_and_nothing_hangs() {
         host.install(100, plan, &Tables::new());
         // A row that was never inserted is retracted.
         let mut delta = Tables::new().change(EVENTS, &[vec![Datum::Int4(1), Datum::Int4(1), Datum::Int8(1)]], &[]);
-        delta.delta.weights = vec![-1];
+        delta.batches[0].weights = vec![-1];
         host.runtime.step(Step { epoch: Epoch(2), now_micros: 0, deltas: vec![(EVENTS, delta)] });
         let message = host.marks.recv().expect("the runtime lives").expect_err("it is broken");
         assert!(message.contains("view with id 100"), "{name}: {message}");
@@ -343,7 +388,237 @@ fn a_broken_invariant_is_fatal_and_nothing_hangs() {
 #[test]
 fn absurd_numbers_of_workers_are_refused() {
     for workers in [0, 100_000] {
-        let started = Runtime::start(RuntimeConfig { workers }, Box::new(|_| ()), Box::new(|_| ()));
+        let callbacks =
+            Callbacks { on_mark: Box::new(|_| ()), on_build: Box::new(|_, _| ()), on_fatal: Box::new(|_| ()) };
+        let started = Runtime::start(RuntimeConfig { workers }, callbacks);
         assert!(matches!(started, Err(RuntimeError::Workers { .. })), "{workers}");
+    }
+}
+
+/// `count by group` over the table, and views over that: by a join and by itself.
+fn stacked() -> [(u32, Plan); 3] {
+    let counts = {
+        let mut b = PlanBuilder::new();
+        let events = b.events();
+        b.count(events, &[1], None);
+        b.plan()
+    };
+    let types = [DataType::Int4, DataType::Int8];
+    let joined = {
+        let mut b = PlanBuilder::new();
+        let counts = b.source(RelationId(100), &types);
+        let groups = b.groups();
+        b.join(JoinKind::Left, counts, groups, (0, 0));
+        b.plan()
+    };
+    let total = {
+        let mut b = PlanBuilder::new();
+        let counts = b.source(RelationId(100), &types);
+        b.count(counts, &[], Some(1));
+        b.plan()
+    };
+    [(100, counts), (101, joined), (102, total)]
+}
+
+/// What stacked views answer.
+fn stacked_answers(views: &[(u32, Plan)], tables: &Tables) -> BTreeMap<u32, Result<Vec<Vec<Datum>>, SqlError>> {
+    let mut given = Given::tables(tables);
+    let mut answers = BTreeMap::new();
+    for (id, plan) in views {
+        let rows = answer(plan, &given);
+        if let Ok(rows) = &rows {
+            let types = &plan.nodes[plan.root].types;
+            given.0.insert(RelationId(*id), SourceInput::Rows(Batch::from_rows(types, rows)));
+        }
+        answers.insert(*id, rows);
+    }
+    answers
+}
+
+fn event(id: i32) -> Vec<Datum> {
+    vec![Datum::Int4(id), Datum::Int4(id % 7), Datum::Int8(i64::from(id % 5 + 1))]
+}
+
+/// So many events that a build takes several pieces.
+fn many_events() -> Tables {
+    let mut tables = Tables::new();
+    for start in (0..60_000).step_by(6000) {
+        tables.change(EVENTS, &(start..start + 6000).map(event).collect::<Vec<_>>(), &[]);
+    }
+    tables.change(GROUPS, &[vec![Datum::Int4(3), Datum::text("three")]], &[]);
+    tables
+}
+
+#[test]
+fn steps_go_on_while_views_are_built() {
+    let views = stacked();
+    let plans: Vec<(u32, &Plan)> = views.iter().map(|(id, plan)| (*id, plan)).collect();
+    for hosting in HOSTINGS {
+        let (mut host, mut tables) = (Host::start(hosting), many_events());
+        host.install(50, &views[0].1, &tables);
+        let live = |host: &mut Host, tables: &mut Tables, id: i32| {
+            let delta = tables.change(EVENTS, &[event(id)], &[id % 60_000]);
+            host.send(vec![(EVENTS, delta)]);
+        };
+        // Nothing of this is begun before all of it is asked for: who reports the first mark waits.
+        let gate = Arc::clone(&host.gate);
+        let closed = gate.lock();
+        host.send(vec![]);
+        let (build, progress) = host.begin(&plans, &tables);
+        live(&mut host, &mut tables, 70_001);
+        drop(closed);
+        host.mark();
+        host.mark();
+        let mut seen = vec![];
+        for id in 70_002..70_020 {
+            live(&mut host, &mut tables, id);
+            host.mark();
+            seen.push(progress.rows_done());
+        }
+        assert!(seen.iter().any(|&rows| rows > 0), "pieces are fed between steps");
+        assert_eq!(host.built(), (build, Ok(())));
+        assert!(progress.rows_done() >= 60_000 && progress.rows_done() == progress.rows_total());
+        assert!(!host.views.contains_key(&RelationId(100)), "nothing is read of what is not attached");
+        // Held, as the build has caught up before.
+        live(&mut host, &mut tables, 70_100);
+        host.mark();
+        let mark = host.attach(build);
+        assert_eq!(mark.changed.iter().map(|(id, _)| id.0).collect::<Vec<_>>(), [100, 101, 102]);
+        for step in 0..3 {
+            for (id, expected) in stacked_answers(&views, &tables) {
+                assert_eq!(host.read(id), expected, "view {id}, step {step}: {hosting:?}");
+            }
+            let delta = tables.change(EVENTS, &[event(80_000 + step)], &[70_002 + step]);
+            host.step(vec![(EVENTS, delta)]);
+        }
+        assert_eq!(progress.held_bytes(), 0);
+    }
+}
+
+#[test]
+fn builds_at_random_equal_their_plans() {
+    let (plans, views) = (plans(), stacked());
+    for hosting in HOSTINGS {
+        for seed in 0..4 {
+            let mut random = Random(seed * 97 + 5);
+            let (mut host, mut tables) = (Host::start(hosting), Tables::new());
+            let mut building: Vec<(BuildId, Vec<usize>)> = vec![];
+            let mut live: BTreeMap<u32, usize> = BTreeMap::new();
+            for step in 0..60_u32 {
+                if step % 3 == 0 {
+                    let chosen: Vec<usize> = (0..=random.below(2))
+                        .map(|_| usize::try_from(random.below(u64::try_from(plans.len()).expect("few"))).expect("small"))
+                        .collect();
+                    let installs: Vec<(u32, &Plan)> = (1000 + step * 3..)
+                        .zip(&chosen)
+                        .map(|(id, &plan)| (id, &plans[plan].1))
+                        .collect();
+                    let (id, _) = host.begin(&installs, &tables);
+                    building.push((id, chosen));
+                }
+                if step == 30 {
+                    let stack: Vec<(u32, &Plan)> = views.iter().map(|(id, plan)| (*id, plan)).collect();
+                    let (id, _) = host.begin(&stack, &tables);
+                    host.step(tables.change_at_random(&mut random));
+                    host.attach(id);
+                }
+                host.step(tables.change_at_random(&mut random));
+                match random.below(3) {
+                    0 if !building.is_empty() => {
+                        let (id, chosen) = building.remove(0);
+                        let mark = host.attach(id);
+                        live.extend(mark.changed.iter().map(|(id, _)| id.0).zip(chosen));
+                    }
+                    1 if building.len() > 2 => {
+                        let (id, _) = building.remove(1);
+                        host.runtime.cancel_build(id);
+                    }
+                    _ => {}
+                }
+                for (id, plan) in &live {
+                    let (name, plan) = &plans[*plan];
+                    let expected = answer(plan, &Given::tables(&tables));
+                    assert_eq!(host.read(*id), expected, "{name}: {hosting:?} seed {seed} step {step}");
+                }
+                if step >= 30 {
+                    for (id, expected) in stacked_answers(&views, &tables) {
+                        assert_eq!(host.read(id), expected, "view {id}: {hosting:?} seed {seed} step {step}");
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_cancelled_build_leaves_nothing() {
+    for hosting in HOSTINGS {
+        let (mut host, mut tables) = (Host::start(hosting), many_events());
+        let views = stacked();
+        let (build, _) = host.begin(&[(100, &views[0].1)], &tables);
+        host.runtime.cancel_build(build);
+        host.runtime.cancel_build(build);
+        let delta = tables.change(EVENTS, &[event(90_000)], &[]);
+        let mark = host.step(vec![(EVENTS, delta)]);
+        assert!(mark.changed.is_empty() && mark.rows_touched == 0, "nobody reads the table: {hosting:?}");
+        // Its id is free again.
+        host.install(100, &views[0].1, &tables);
+        assert_eq!(host.read(100), answer(&views[0].1, &Given::tables(&tables)), "{hosting:?}");
+    }
+}
+
+#[test]
+fn a_build_that_fails_is_told_and_the_others_live_on() {
+    for hosting in HOSTINGS {
+        let (mut host, tables) = (Host::start(hosting), many_events());
+        let views = stacked();
+        // It reads view 100, which is not there.
+        let (build, _) = host.begin(&[(101, &views[1].1)], &tables);
+        let (failed, outcome) = host.built();
+        assert!(failed == build && outcome.is_err_and(|error| error.message.contains("reads relation 100")));
+        host.runtime.cancel_build(build);
+        host.install(100, &views[0].1, &tables);
+        host.install(101, &views[1].1, &tables);
+        assert_eq!(host.read(101), stacked_answers(&views, &tables)[&101], "{hosting:?}");
+    }
+}
+
+#[test]
+fn a_view_is_replaced_under_those_that_read_it() {
+    let views = stacked();
+    // The same counts, over a relation of their own.
+    let groups_only = {
+        let mut b = PlanBuilder::new();
+        let events = b.events();
+        b.project(events, &[1]);
+        b.plan()
+    };
+    let counts = {
+        let mut b = PlanBuilder::new();
+        let groups = b.source(RelationId(99), &[DataType::Int4]);
+        b.count(groups, &[0], None);
+        b.plan()
+    };
+    for hosting in HOSTINGS {
+        for seed in 0..3 {
+            let mut random = Random(seed * 7 + 1);
+            let (mut host, mut tables) = (Host::start(hosting), Tables::new());
+            for _ in 0..5 {
+                tables.change_at_random(&mut random);
+            }
+            for (id, plan) in &views {
+                host.install(*id, plan, &tables);
+            }
+            let (build, _) = host.begin(&[(99, &groups_only), (100, &counts), (103, &views[1].1)], &tables);
+            host.step(tables.change_at_random(&mut random));
+            host.attach(build);
+            for step in 0..20 {
+                for (id, expected) in stacked_answers(&views, &tables) {
+                    assert_eq!(host.read(id), expected, "view {id}, step {step}: {hosting:?}");
+                }
+                assert_eq!(host.read(103), host.read(101), "built beside the replacement: {hosting:?}");
+                host.step(tables.change_at_random(&mut random));
+            }
+        }
     }
 }

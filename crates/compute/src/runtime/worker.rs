@@ -1,47 +1,56 @@
 //! A worker thread: takes commands one at a time, and steps the dataflows that they concern.
 //!
-//! ```text
-//! Step: tables' changes ─▶ views of depth 0 ─ their changes ─▶ views of depth 1 ─▶ … ─▶ report
-//! ```
-//!
-//! A view's depth is known when it is installed, as those that it reads are there already. All views of one depth go
-//! through their tick together.
+//! Worker 0 paces the builds: having done a piece, or a step that a build holds, it asks for the next piece, behind the
+//! commands that have come meanwhile.
 
 use crate::node::Sources;
 use crate::runtime::assemble::{Assembler, WorkerReport};
-use crate::runtime::backfill::{Backfill, Feed, unchanged};
-use crate::runtime::dataflow::ViewDataflow;
-use crate::runtime::hosted::{HostedView, ViewChange, sources_of};
-use crate::runtime::{Command, Step, ViewInstall};
+use crate::runtime::building::Building;
+use crate::runtime::network::{Host, Network, cannot_be_maintained};
+use crate::runtime::queues::{Command, CommandQueues};
+use crate::runtime::{Build, BuildId, Step};
 use crossbeam_channel::{Receiver, TryRecvError};
-use headwater_arrange::RelationSnapshot;
 use headwater_dataflow::SourceDelta;
 use headwater_types::{Epoch, RelationId};
 use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use timely::worker::Worker as Timely;
 
-/// How long a worker that waits for others sleeps before it looks whether one of them has failed.
-const FAILURE_CHECK: Duration = Duration::from_millis(50);
 /// A change of fewer rows is taken by one worker.
 const SHARE_ROWS_MIN: usize = 256;
+/// How long a piece of a build is to take: as long as a step may wait for it.
+const PIECE_TIME: Duration = Duration::from_millis(5);
+/// Rows in a piece, at least and at most.
+const PIECE_ROWS_MIN: usize = 4096;
+const PIECE_ROWS_MAX: usize = 1 << 17;
 
 /// See the module.
 pub(crate) struct Worker {
     index: usize,
     workers: usize,
     assembler: Arc<Assembler>,
-    /// In the order of their installation, so that each comes after those that it reads.
-    views: Vec<HostedView>,
-    /// The tables that views read, as of the last command.
-    tables: BTreeMap<RelationId, RelationSnapshot>,
+    queues: Arc<CommandQueues>,
+    live: Network,
+    builds: BTreeMap<BuildId, Paced>,
+}
+
+/// A build, and how it is paced.
+struct Paced {
+    building: Building,
+    /// Rows of the next piece.
+    rows_max: usize,
+    /// Whether a piece has been asked for.
+    expects_piece: bool,
+    /// Whether it was told that it has caught up, or why it cannot.
+    is_told: bool,
 }
 
 impl Worker {
-    pub(crate) fn new(index: usize, workers: usize, assembler: Arc<Assembler>) -> Self {
-        Self { index, workers, assembler, views: vec![], tables: BTreeMap::new() }
+    pub(crate) fn new(timely: &Timely, assembler: Arc<Assembler>, queues: Arc<CommandQueues>) -> Self {
+        let (index, workers) = (timely.index(), timely.peers());
+        Self { index, workers, assembler, queues, live: Network::default(), builds: BTreeMap::new() }
     }
 
     /// Serves until it is told to stop, or something is broken beyond repair.
@@ -61,11 +70,16 @@ impl Worker {
     }
 
     fn serve(&mut self, timely: &mut Timely, commands: &Receiver<Command>) -> Result<(), String> {
+        let assembler = Arc::clone(&self.assembler);
         loop {
+            let mut host = Host { timely: &mut *timely, assembler: &assembler };
             match commands.try_recv() {
-                Ok(Command::Install(install)) => self.install(timely, &install)?,
-                Ok(Command::Drop(ids)) => self.drop_views(timely, &ids),
-                Ok(Command::Step(step)) => self.step(timely, &step)?,
+                Ok(Command::Build(build)) => self.build(&mut host, &build),
+                Ok(Command::Advance(build, rows_max)) => self.advance(&mut host, build, rows_max)?,
+                Ok(Command::Attach(build, epoch)) => self.attach(&mut host, build, epoch)?,
+                Ok(Command::Cancel(build)) => self.cancel(&mut host, build),
+                Ok(Command::Drop(ids)) => self.drop_views(&mut host, &ids),
+                Ok(Command::Step(step)) => self.step(&mut host, &step)?,
                 Ok(Command::Shutdown) | Err(TryRecvError::Disconnected) => return Ok(()),
                 // Whoever sends a command unparks this thread afterwards.
                 Err(TryRecvError::Empty) => {
@@ -75,153 +89,125 @@ impl Worker {
         }
     }
 
-    fn install(&mut self, timely: &mut Timely, install: &ViewInstall) -> Result<(), String> {
-        let sources = sources_of(&install.plan);
-        let upstream = self.views.iter().filter(|view| sources.contains(&view.id));
-        let depth = upstream.map(|view| view.depth + 1).max().unwrap_or(0);
-        for (id, snapshot) in install.inputs.iter().filter(|(id, _)| sources.contains(id)) {
-            self.tables.insert(*id, snapshot.clone());
+    fn build(&mut self, host: &mut Host<'_>, build: &Build) {
+        match Building::new(host, build, &self.live) {
+            Ok(building) => {
+                let paced = Paced { building, rows_max: PIECE_ROWS_MIN, expects_piece: false, is_told: false };
+                self.builds.insert(build.id, paced);
+                self.pace(build.id);
+            }
+            Err(error) => self.assembler.report_build(build.id, Err(error)),
         }
-        if let Some(missing) = sources.iter().find(|&&id| self.contents(id).is_none()) {
-            return Err(format!("the view with id {} reads relation {missing}, which is not there", install.id));
-        }
-        let (plan, settings) = (Arc::clone(&install.plan), Arc::clone(&install.settings));
-        let dataflow = ViewDataflow::build(timely, plan, settings, &|id| self.view(id).is_some());
-        let place = self.views.len();
-        self.views.push(HostedView::new(install, depth, dataflow));
-        let mut rows_touched = 0;
-        for fed in self.backfill(place) {
-            let sources = self.sources_of_tick(place, &fed);
-            self.views[place].dataflow.begin(install.now_micros, sources);
-            self.wait(timely, &[place])?;
-            rows_touched += self.views[place].finish_tick()?.rows_touched;
-        }
-        self.refresh_error(place);
-        self.report(install.epoch, &[place], rows_touched);
+    }
+
+    fn advance(&mut self, host: &mut Host<'_>, id: BuildId, rows_max: usize) -> Result<(), String> {
+        // It may have been attached or cancelled since.
+        let Some(paced) = self.builds.get_mut(&id) else { return Ok(()) };
+        let start = Instant::now();
+        paced.building.advance(host, rows_max)?;
+        paced.expects_piece = false;
+        paced.rows_max = next_rows(rows_max, start.elapsed());
+        self.pace(id);
         Ok(())
     }
 
-    fn drop_views(&mut self, timely: &mut Timely, ids: &[RelationId]) {
-        let (dropped, kept) = std::mem::take(&mut self.views).into_iter().partition(|view| ids.contains(&view.id));
-        self.views = kept;
-        let dropped: Vec<HostedView> = dropped;
-        for view in dropped {
-            view.dataflow.remove(timely);
+    /// Asks for a build's next piece, or tells that there is none.
+    fn pace(&mut self, id: BuildId) {
+        let paced = self.builds.get_mut(&id).expect("the build is there");
+        if let Some(error) = paced.building.failure() {
+            if !std::mem::replace(&mut paced.is_told, true) {
+                self.assembler.report_build(id, Err(error.clone()));
+            }
+            return;
         }
-        let read: BTreeSet<RelationId> = self.views.iter().flat_map(|view| view.sources.iter().copied()).collect();
-        self.tables.retain(|id, _| read.contains(id));
+        if self.index > 0 {
+            return;
+        }
+        if !paced.building.is_caught_up() {
+            if !std::mem::replace(&mut paced.expects_piece, true) {
+                self.queues.send(&Command::Advance(id, paced.rows_max));
+            }
+        } else if !std::mem::replace(&mut paced.is_told, true) {
+            self.assembler.report_build(id, Ok(()));
+        }
     }
 
-    fn step(&mut self, timely: &mut Timely, step: &Step) -> Result<(), String> {
-        let mut changes = Sources::new();
-        for (id, change) in &step.deltas {
-            if let Some(table) = self.tables.get_mut(id) {
-                *table = change.after.clone();
-                changes.insert(*id, Arc::new(self.share(change)));
-            }
+    fn attach(&mut self, host: &mut Host<'_>, id: BuildId, epoch: Epoch) -> Result<(), String> {
+        let Some(Paced { mut building, .. }) = self.builds.remove(&id) else {
+            return Err("a build that is not there cannot be attached".to_owned());
+        };
+        while !building.is_caught_up() {
+            building.advance(host, PIECE_ROWS_MAX)?;
         }
-        let mut affected_ids: BTreeSet<RelationId> = changes.keys().copied().collect();
-        let (mut changed, mut rows_touched) = (vec![], 0);
-        let depths = self.views.iter().map(|view| view.depth + 1).max().unwrap_or(0);
-        for depth in 0..depths {
-            let affected: Vec<usize> = (0..self.views.len())
-                .filter(|&place| {
-                    let view = &self.views[place];
-                    view.depth == depth && view.sources.iter().any(|id| affected_ids.contains(id))
-                })
-                .collect();
-            for &place in &affected {
-                let sources = self.sources_of_tick(place, &changes);
-                self.views[place].dataflow.begin(step.now_micros, sources);
-            }
-            self.wait(timely, &affected)?;
-            for &place in &affected {
-                let ViewChange { mut deltas, rows_touched: touched } = self.views[place].finish_tick()?;
-                rows_touched += touched;
-                let error_changed = self.refresh_error(place);
-                // Whether a share of a view changed is for its worker to know; all workers must step the same views.
-                if !deltas.is_empty() || error_changed || self.workers > 1 {
-                    changed.push(place);
-                    affected_ids.insert(self.views[place].id);
-                }
-                let id = self.views[place].id;
-                if deltas.len() > 1 && self.views.iter().any(|view| view.sources.contains(&id)) {
-                    return Err(format!("a change of the view with id {id} is too large for the views that read it"));
-                }
-                changes.extend(deltas.pop().map(|delta| (id, Arc::new(delta))));
-            }
+        if let Some(error) = building.failure() {
+            return Err(format!("views cannot be built: {}", error.message));
         }
-        self.report(step.epoch, &changed, rows_touched);
+        let (views, cost) = building.into_views();
+        let stepped = self.live.adopt(host, views)?;
+        if let Some((id, error)) = stepped.failure {
+            return Err(cannot_be_maintained(id, &error));
+        }
+        self.report(epoch, &stepped.affected, cost + stepped.rows_touched);
+        Ok(())
+    }
+
+    fn cancel(&mut self, host: &mut Host<'_>, id: BuildId) {
+        let Some(Paced { building, .. }) = self.builds.remove(&id) else { return };
+        for view in building.into_views().0 {
+            view.remove(host);
+        }
+    }
+
+    fn drop_views(&mut self, host: &mut Host<'_>, ids: &[RelationId]) {
+        for view in ids.iter().filter_map(|id| self.live.remove(*id)).collect::<Vec<_>>() {
+            view.remove(host);
+        }
+    }
+
+    fn step(&mut self, host: &mut Host<'_>, step: &Step) -> Result<(), String> {
+        let (mut affected, mut changes) = (BTreeSet::new(), Sources::new());
+        let is_read = |id| self.live.is_read(id) || self.builds.values().any(|build| build.building.reads(id));
+        for (id, change) in step.deltas.iter().filter(|(id, _)| is_read(*id)) {
+            affected.insert(*id);
+            changes.insert(*id, Arc::new(self.share(change)));
+        }
+        let stepped = self.live.step(host, step.now_micros, affected, changes)?;
+        if let Some((id, error)) = &stepped.failure {
+            return Err(cannot_be_maintained(*id, error));
+        }
+        self.report(step.epoch, &stepped.affected, stepped.rows_touched);
+        for id in self.builds.keys().copied().collect::<Vec<_>>() {
+            self.builds.get_mut(&id).expect("just listed").building.hold(step.now_micros, &stepped);
+            self.pace(id);
+        }
         Ok(())
     }
 
     /// What this worker takes of a table's change. (Of a view's change every worker has its own.)
     fn share(&self, change: &SourceDelta) -> SourceDelta {
-        let rows = change.delta.rows.rows;
-        let (from, to) = match self.workers {
-            1 => return change.clone(),
+        let share = |rows: usize| match self.workers {
+            1 => (0, rows),
             _ if rows < SHARE_ROWS_MIN => (0, if self.index == 0 { rows } else { 0 }),
             workers => (rows * self.index / workers, rows * (self.index + 1) / workers),
         };
-        SourceDelta { delta: change.delta.slice(from, to - from), ..change.clone() }
-    }
-
-    /// The change of every relation that a view reads: those given, and nothing for the others.
-    fn sources_of_tick(&self, place: usize, changes: &Sources) -> Sources {
-        let sources = self.views[place].sources.iter().map(|&id| {
-            let change = changes.get(&id).map_or_else(
-                || Arc::new(unchanged(self.contents(id).expect("checked when the view was installed"))),
-                Arc::clone,
-            );
-            (id, change)
+        let batches = change.batches.iter().map(|batch| {
+            let (from, to) = share(batch.rows.rows);
+            batch.slice(from, to - from)
         });
-        sources.collect()
+        SourceDelta { batches: batches.collect(), ..change.clone() }
     }
 
-    /// What a new view is fed first.
-    fn backfill(&self, place: usize) -> Backfill {
-        let view = &self.views[place];
-        let feeds = view.sources.iter().map(|&id| {
-            let rows = self.contents(id).expect("checked when the view was installed").clone();
-            Feed::new(id, rows, self.view(id).is_some())
-        });
-        Backfill::new(feeds.collect(), self.index, self.workers, view.divisible)
-    }
-
-    /// A relation's rows as this worker has them.
-    fn contents(&self, id: RelationId) -> Option<&RelationSnapshot> {
-        self.view(id).map(HostedView::snapshot).or_else(|| self.tables.get(&id))
-    }
-
-    fn view(&self, id: RelationId) -> Option<&HostedView> {
-        self.views.iter().find(|view| view.id == id)
-    }
-
-    /// Steps until these views' ticks are through.
-    fn wait(&self, timely: &mut Timely, places: &[usize]) -> Result<(), String> {
-        while !places.iter().all(|&place| self.views[place].dataflow.is_through()) {
-            if self.assembler.has_failed() {
-                return Err("another worker failed".to_owned());
-            }
-            timely.step_or_park(Some(FAILURE_CHECK));
-        }
-        Ok(())
-    }
-
-    /// Sets what reading a view raises, and tells whether that has changed.
-    fn refresh_error(&mut self, place: usize) -> bool {
-        let view = &self.views[place];
-        let upstream = view.sources.iter().filter_map(|&id| self.view(id)?.error.as_ref());
-        let error = upstream.chain(view.own_error()).min().cloned();
-        let changed = error != view.error;
-        self.views[place].error = error;
-        changed
-    }
-
-    fn report(&self, epoch: Epoch, changed: &[usize], rows_touched: u64) {
-        let changed = changed.iter().map(|&place| (self.views[place].id, self.views[place].report())).collect();
+    fn report(&self, epoch: Epoch, affected: &BTreeSet<RelationId>, rows_touched: u64) {
+        let changed = self.live.report(affected);
         self.assembler.report(self.index, WorkerReport { epoch, changed, rows_touched });
     }
+}
+
+/// The rows of the piece after one of `rows` that took `elapsed`.
+fn next_rows(rows: usize, elapsed: Duration) -> usize {
+    let nanos = elapsed.as_nanos().max(1);
+    let wanted = u128::try_from(rows).unwrap_or(u128::MAX).saturating_mul(PIECE_TIME.as_nanos()) / nanos;
+    usize::try_from(wanted).unwrap_or(usize::MAX).min(rows * 2).clamp(PIECE_ROWS_MIN, PIECE_ROWS_MAX)
 }
 
 fn panic_message(panic: &(dyn std::any::Any + Send)) -> String {

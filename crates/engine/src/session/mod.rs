@@ -392,7 +392,7 @@ impl Session {
         let synchronous = self.standing.synchronous;
         let read = transaction.read;
         let changes = transaction.into_changes();
-        let result = if changes.is_empty() { Ok(()) } else { self.shared.commit(changes, synchronous) };
+        let result = if changes.is_empty() { Ok(()) } else { self.shared.commit(changes, synchronous, &self.interrupt) };
         let lost = result.as_ref().is_err_and(|error| error.state == SqlState::SerializationFailure);
         self.lost_after = read.filter(|_| lost);
         match result {
