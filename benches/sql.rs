@@ -1,8 +1,8 @@
-//! Parsing and binding: the tutorial's views, and its INSERTs as a driver sends them.
+//! Parsing and binding: the tutorial's views, its INSERTs as a driver sends them, and the shape of a dashboard's read.
 
 use criterion::{BenchmarkId, Criterion, Throughput};
 use headwater_catalog::{Catalog, CatalogChange, IdAllocator, OnConflict, Table, TableColumn};
-use headwater_sql::{BindContext, BoundStatement, CreateTable, bind, parse_script};
+use headwater_sql::{BindContext, BoundStatement, CreateTable, Shape, bind, parse_script};
 use headwater_types::SessionSettings;
 use std::collections::BTreeMap;
 use std::hint::black_box;
@@ -15,6 +15,7 @@ fn main() {
     let (catalog, settings) = (tutorial(), SessionSettings::default());
     views(&mut criterion, &catalog, &settings);
     inserts(&mut criterion, &catalog, &settings);
+    reads(&mut criterion, &catalog, &settings);
     criterion.final_summary();
 }
 
@@ -102,6 +103,9 @@ fn inserts(criterion: &mut Criterion, catalog: &Catalog, settings: &SessionSetti
         for rows in [1, 1000] {
             let text = insert(rows, amount);
             group.throughput(Throughput::Elements(rows.try_into().expect("usize fits u64")));
+            group.bench_function(BenchmarkId::new(format!("{path}, parsed only"), rows), |bencher| {
+                bencher.iter(|| parse_script(black_box(&text)).expect("it parses"));
+            });
             group.bench_function(BenchmarkId::new(path, rows), |bencher| {
                 bencher.iter(|| {
                     for statement in parse_script(black_box(&text)).expect("it parses") {
@@ -111,5 +115,21 @@ fn inserts(criterion: &mut Criterion, catalog: &Catalog, settings: &SessionSetti
             });
         }
     }
+    group.finish();
+}
+
+/// A read whose statement was seen before costs its shape; one that was not costs parsing and binding (and planning).
+fn reads(criterion: &mut Criterion, catalog: &Catalog, settings: &SessionSettings) {
+    let text =
+        "SELECT event_type, amount FROM marketing_events WHERE event_id = '6f1c8d0e-7f5b-4a53-9a57-000000000007'";
+    let mut group = criterion.benchmark_group("read");
+    group.bench_function("shape", |bencher| bencher.iter(|| Shape::of(black_box(text)).expect("it has one")));
+    group.bench_function("parse and bind", |bencher| {
+        bencher.iter(|| {
+            for statement in parse_script(black_box(text)).expect("it parses") {
+                black_box(bind(&statement, &context(catalog, settings)).expect("it binds"));
+            }
+        });
+    });
     group.finish();
 }
