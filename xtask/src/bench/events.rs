@@ -150,7 +150,7 @@ impl Events {
         let mut sql = format!("INSERT INTO marketing_events ({COLUMNS}) VALUES ");
         for index in 0..count {
             if index > 0 {
-                sql.push_str(", ");
+                sql.push(',');
             }
             let event = self.next(false);
             write_values(&event, &mut sql).expect("writing to a string does not fail");
@@ -255,10 +255,10 @@ impl Event {
         write!(out, "{time:08x}-{middle:04x}-{version:04x}-{:04x}-{:012x}", low >> 48, low & 0xffff_ffff_ffff)
     }
 
-    fn write_moment(&self, out: &mut String) -> std::fmt::Result {
+    fn write_moment(&self, separator: char, out: &mut String) -> std::fmt::Result {
         let (seconds, micros) = (self.micros / 1_000_000, self.micros % 1_000_000);
         let (hour, minute, second) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
-        write!(out, "{} {hour:02}:{minute:02}:{second:02}.{micros:06}+00", self.date())
+        write!(out, "{}{separator}{hour:02}:{minute:02}:{second:02}.{micros:06}+00", self.date())
     }
 }
 
@@ -283,26 +283,27 @@ fn write_csv(event: &Event, out: &mut String) -> std::fmt::Result {
         SOURCES[index(event.source)],
         MEDIA[index(event.medium)],
     )?;
-    event.write_moment(out)?;
+    event.write_moment(' ', out)?;
     out.push('\n');
     Ok(())
 }
 
+/// As psycopg2 writes Python's values into the text.
 fn write_values(event: &Event, out: &mut String) -> std::fmt::Result {
     out.push_str("('");
     event.write_id(out)?;
     let Event { user, campaign, kind, cents, .. } = event;
     write!(
         out,
-        "', {user}, 'camp_{campaign:03}', '{}', '{kind}', {}.{:02}, '{}', '{}', 'campaign_{campaign}', '",
+        "',{user},'camp_{campaign:03}','{}','{kind}',{}.{:02},'{}','{}','campaign_{campaign}','",
         CHANNELS[index(event.channel)],
         cents / 100,
         cents % 100,
         SOURCES[index(event.source)],
         MEDIA[index(event.medium)],
     )?;
-    event.write_moment(out)?;
-    out.push_str("')");
+    event.write_moment('T', out)?;
+    out.push_str(":00'::timestamptz)");
     Ok(())
 }
 
