@@ -120,7 +120,8 @@ fn the_log_brings_it_back() {
     let (home, database, mut session) = start();
     create(&mut session, "by_name", &by_name());
     create(&mut session, "over", "SELECT name FROM by_name WHERE n > 1");
-    let groups = "SELECT g.n, d.name FROM (SELECT name, count(*) AS n FROM over GROUP BY name) g JOIN dims d USING (name)";
+    let groups =
+        "SELECT g.n, d.name FROM (SELECT name, count(*) AS n FROM over GROUP BY name) g JOIN dims d USING (name)";
     create(&mut session, "of_view", groups);
     create(&mut session, "by_label", &by_label());
     assert_eq!(readers(&mut session), ["{by_name,by_label}", "{of_view}"]);
@@ -286,5 +287,76 @@ fn explain_tells() {
     assert!(!text.contains("Reduce"), "{text}");
     let text = explain(&mut session, &format!("SELECT * FROM {GROUPS} g"));
     assert!(text.contains("Source shared relation"), "{text}");
+    database.shutdown();
+}
+
+#[test]
+fn what_two_views_compute_by_themselves_becomes_shared() {
+    for workers in [1, 2] {
+        let mut home = Home::on_disk();
+        home.workers = workers;
+        let database = home.open();
+        let mut session = connect(&database);
+        run(&mut session, TABLES);
+        let groups = "SELECT k, count(*) AS n, max(x) AS x FROM events GROUP BY k";
+        let large = "SELECT k FROM events GROUP BY k HAVING count(*) > 1 AND max(x) > 0";
+        create(&mut session, "groups", groups);
+        create(&mut session, "over", "SELECT g.n, d.name FROM groups g JOIN dims d ON d.k = g.k");
+        assert_eq!(readers(&mut session), [""; 0]);
+        create(&mut session, "large", large);
+        assert_eq!(readers(&mut session), ["{groups,large}"]);
+        create(&mut session, "by_name", &by_name());
+        assert_eq!(readers(&mut session), ["{groups,large,by_name}"]);
+        let over = "SELECT g.n, d.name FROM groups g JOIN dims d ON d.k = g.k";
+        let all = [("groups", groups), ("large", large), ("over", over), ("by_name", &by_name())];
+        change(&mut session);
+        all.iter().for_each(|(view, query)| check(&mut session, view, query));
+        database.shutdown();
+        let database = home.open();
+        let mut session = connect(&database);
+        all.iter().for_each(|(view, query)| check(&mut session, view, query));
+        run(&mut session, "INSERT INTO events SELECT i, i % 5, i FROM generate_series(100, 400) i");
+        all.iter().for_each(|(view, query)| check(&mut session, view, query));
+        run(&mut session, "DROP MATERIALIZED VIEW by_name; DROP MATERIALIZED VIEW groups CASCADE");
+        assert_eq!(readers(&mut session), ["{large}"]);
+        run(&mut session, "DELETE FROM events WHERE id % 2 = 0");
+        check(&mut session, "large", large);
+        database.shutdown();
+    }
+}
+
+#[test]
+fn a_view_is_planned_again_in_the_transaction_that_made_it() {
+    let (home, database, mut session) = start();
+    let groups = "SELECT k, count(*) AS n, max(x) AS x FROM events GROUP BY k";
+    run(&mut session, "BEGIN");
+    create(&mut session, "groups", groups);
+    create(&mut session, "by_name", &by_name());
+    run(&mut session, "INSERT INTO events VALUES (61, 2, 61)");
+    assert_eq!(lines(&mut session, "SELECT n, x FROM groups WHERE k = 2"), ["2|61"]);
+    run(&mut session, "COMMIT");
+    assert_eq!(readers(&mut session), ["{groups,by_name}"]);
+    check(&mut session, "groups", groups);
+    run(&mut session, "BEGIN; DROP MATERIALIZED VIEW by_name; ROLLBACK");
+    change(&mut session);
+    check(&mut session, "groups", groups);
+    check(&mut session, "by_name", &by_name());
+    database.shutdown();
+    let database = home.open();
+    check(&mut connect(&database), "groups", groups);
+    database.shutdown();
+}
+
+#[test]
+fn a_view_whose_names_mean_something_else_by_now_keeps_its_plan() {
+    let (_home, database, mut session) = start();
+    run(&mut session, "CREATE SCHEMA early; SET search_path = early, public");
+    create(&mut session, "public.groups", "SELECT k, count(*) AS n, max(x) AS x FROM events GROUP BY k");
+    run(&mut session, "CREATE TABLE early.events (id int PRIMARY KEY, k int, x int)");
+    let named = "SELECT d.name, g.n, g.x FROM
+        (SELECT k, count(*) AS n, max(x) AS x FROM public.events GROUP BY k) g JOIN dims d ON d.k = g.k";
+    create(&mut session, "public.by_name", named);
+    assert_eq!(readers(&mut session), ["{by_name}"]);
+    assert_eq!(lines(&mut session, "SELECT n, x FROM groups WHERE k = 1"), ["2|20"]);
     database.shutdown();
 }

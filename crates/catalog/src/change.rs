@@ -1,7 +1,7 @@
 //! Changes of the catalog: what DDL commits, logs and replays.
 
 use crate::catalog::{Catalog, Contents};
-use crate::{Index, MaterializedView, Namespace, SharedRelation, Table, View};
+use crate::{Grouping, Index, MaterializedView, Namespace, SharedRelation, Table, View};
 use headwater_types::{RelationId, Result, SqlError, SqlState};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -21,6 +21,8 @@ pub enum CatalogChange {
     CreateSharedRelation(SharedRelation),
     /// CREATE MATERIALIZED VIEW.
     CreateMaterializedView(MaterializedView),
+    /// A materialized view reads from now on what it shares with the one of the change that follows.
+    ReplacePlan(PlanReplacement),
     /// CREATE INDEX.
     CreateIndex(Index),
     /// Removes relations, shared ones too, indexes, schemas and foreign keys: a [`crate::DropPlan`]'s ids. Everything that depends on them is
@@ -56,12 +58,35 @@ pub enum CatalogChange {
     },
 }
 
+/// Another plan of a materialized view, of the same rows. Its fields are those of [`MaterializedView`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlanReplacement {
+    /// The view.
+    pub view: RelationId,
+    /// The shared relations that the plan reads.
+    pub shared: Vec<RelationId>,
+    /// What the plan computes by itself.
+    pub groupings: Vec<Grouping>,
+    /// Columns that are unique in the result.
+    pub key: Option<Vec<usize>>,
+    /// The plan.
+    pub plan: Vec<u8>,
+}
+
 impl Catalog {
     /// A view is made only of what is there.
     fn require_relations(&self, ids: &[RelationId]) -> Result<()> {
         match ids.iter().find(|id| self.relation(**id).is_none()) {
             None => Ok(()),
             Some(id) => Err(SqlError::new(SqlState::UndefinedTable, format!("relation with OID {id} does not exist"))),
+        }
+    }
+
+    /// A plan reads only what is there.
+    fn require_shared(&self, ids: &[RelationId]) -> Result<()> {
+        match ids.iter().find(|id| self.shared_relation(**id).is_none()) {
+            None => Ok(()),
+            Some(id) => Err(missing(*id)),
         }
     }
 
@@ -83,18 +108,20 @@ impl Catalog {
             }
             CatalogChange::ReplaceView(view) => self.replace_view(&mut next, view)?,
             CatalogChange::CreateSharedRelation(shared) => {
-                self.require_relations(&[shared.reads])?;
+                self.require_relations(&[shared.grouping.reads])?;
                 next.shared_relations.insert(shared.id, Arc::new(shared.clone()));
                 next.advance_ids([shared.id]);
             }
             CatalogChange::CreateMaterializedView(view) => {
                 self.require_relations(&view.depends_on)?;
-                if let Some(id) = view.shared.iter().find(|id| self.shared_relation(**id).is_none()) {
-                    return Err(missing(*id));
-                }
+                self.require_shared(&view.shared)?;
                 next.claim_name(&view.schema, &view.name, view.id)?;
                 next.materialized_views.insert(view.id, Arc::new(view.clone()));
                 next.advance_ids([view.id]);
+            }
+            CatalogChange::ReplacePlan(replacement) => {
+                self.require_shared(&replacement.shared)?;
+                next.replace_plan(replacement)?;
             }
             CatalogChange::CreateIndex(index) => {
                 if self.relation(index.relation).is_none() {
@@ -211,6 +238,13 @@ impl Contents {
         }
         self.advance_ids(table.ids());
         self.tables.insert(table.id, Arc::new(table.clone()));
+        Ok(())
+    }
+
+    fn replace_plan(&mut self, replacement: &PlanReplacement) -> Result<()> {
+        let PlanReplacement { view, shared, groupings, key, plan } = replacement.clone();
+        let view = Arc::make_mut(self.materialized_views.get_mut(&view).ok_or_else(|| missing(view))?);
+        (view.shared, view.groupings, view.key, view.plan) = (shared, groupings, key, plan);
         Ok(())
     }
 

@@ -16,7 +16,7 @@ mod shared;
 mod system;
 
 pub use catalog::{Catalog, IDENTIFIER_BYTES_MAX, IdAllocator, SYSTEM_OWNER};
-pub use change::CatalogChange;
+pub use change::{CatalogChange, PlanReplacement};
 pub use definition::{index_definition, table_definition, view_definition};
 pub use dependency::{DropPlan, quote_identifier};
 pub use functions::CatalogFunctions;
@@ -25,7 +25,7 @@ pub use object::{
     TableColumn, UniqueConstraint, View,
 };
 pub use parameters::Parameters;
-pub use shared::{Hosted, SharedAggregate, SharedRelation};
+pub use shared::{Grouping, GroupingAggregate, Hosted, SharedRelation};
 pub use system::{SessionControl, SessionInfo, SystemContext, SystemRelation, system_relation, system_relations};
 
 #[cfg(test)]

@@ -6,7 +6,7 @@
 //!
 //! Ids come from one counter for everything that has an oid: schemas, relations, indexes, constraints.
 
-use crate::SystemRelation;
+use crate::{Grouping, SystemRelation};
 use headwater_types::{DataType, Field, RelationId, Schema, SessionSettings, SqlError, SqlState};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -232,6 +232,8 @@ pub struct MaterializedView {
     pub column_comments: BTreeMap<usize, String>,
     /// The shared relations that its plan reads.
     pub shared: Vec<RelationId>,
+    /// What its plan computes by itself, and could share.
+    pub groupings: Vec<Grouping>,
     /// The serialised plan. Opaque here.
     pub plan: Vec<u8>,
     /// Columns that are unique in the result, where the planner found such.

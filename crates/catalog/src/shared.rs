@@ -25,31 +25,58 @@ use std::sync::Arc;
 pub struct SharedRelation {
     /// Its oid.
     pub id: RelationId,
-    /// The table or materialized view that its rows are made of.
-    pub reads: RelationId,
-    /// What it computes, as text.
+    /// What it computes.
+    pub grouping: Grouping,
+    /// The same as text.
     pub definition: String,
     /// Its columns: the group columns, then the aggregates.
     pub columns: Schema,
-    /// What identifies its input and its groups: two that agree in it have the same groups of the same rows.
-    pub fingerprint: Vec<u8>,
-    /// Its aggregates, in the order of their columns.
-    pub aggregates: Vec<SharedAggregate>,
     /// The settings that it is computed under.
     pub settings: SessionSettings,
-    /// Whether its rows depend on them.
-    pub uses_settings: bool,
     /// The serialised plan. Opaque here.
     pub plan: Vec<u8>,
 }
 
-/// An aggregate of a shared relation.
+/// What an aggregate over a stored relation computes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct SharedAggregate {
+pub struct Grouping {
+    /// The table or materialized view that its rows are made of.
+    pub reads: RelationId,
+    /// What identifies its input and its groups: two that agree in it have the same groups of the same rows.
+    pub fingerprint: Vec<u8>,
+    /// Its aggregates, in the order of their columns.
+    pub aggregates: Vec<GroupingAggregate>,
+    /// Whether its rows depend on the settings that it is computed under.
+    pub uses_settings: bool,
+}
+
+/// An aggregate of a [`Grouping`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GroupingAggregate {
     /// What identifies it among aggregates of the same input.
     pub fingerprint: Vec<u8>,
     /// Whether it can raise an error, which whoever reads the relation then raises.
     pub fallible: bool,
+}
+
+impl Grouping {
+    /// The places of another's aggregates among these, if it has the same groups and all of them are here.
+    #[must_use]
+    pub fn places_of(&self, other: &Self) -> Option<Vec<usize>> {
+        if self.fingerprint != other.fingerprint {
+            return None;
+        }
+        let place = |wanted: &GroupingAggregate| self.aggregates.iter().position(|a| a.fingerprint == wanted.fingerprint);
+        other.aggregates.iter().map(place).collect()
+    }
+
+    /// [`Grouping::places_of`], if those that the other has not cannot fail: a view raises no error but its own.
+    #[must_use]
+    pub fn safe_places_of(&self, other: &Self) -> Option<Vec<usize>> {
+        let places = self.places_of(other)?;
+        let fails_more = self.aggregates.iter().enumerate().any(|(i, a)| a.fallible && !places.contains(&i));
+        (!fails_more).then_some(places)
+    }
 }
 
 /// What the views' workers keep: a materialized view or a shared relation.
@@ -173,7 +200,7 @@ impl Catalog {
     /// What the plan of a relation may read, and more.
     fn hosted_inputs(&self, id: RelationId) -> Vec<RelationId> {
         if let Some(shared) = self.shared_relation(id) {
-            return vec![shared.reads];
+            return vec![shared.grouping.reads];
         }
         let mut inputs = self.relation(id).map(|relation| relation.depends_on().to_vec()).unwrap_or_default();
         inputs.extend(self.materialized_view(id).iter().flat_map(|view| &view.shared));

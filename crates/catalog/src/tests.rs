@@ -59,6 +59,7 @@ fn create_view(catalog: &Catalog, name: &str, on: &[&str], materialized: bool) -
             comment,
             column_comments,
             shared: Vec::new(),
+            groupings: Vec::new(),
             plan: Vec::new(),
             key: None,
         })

@@ -23,7 +23,7 @@ use headwater_catalog::{Catalog, CatalogChange, quote_identifier};
 use headwater_compute::runtime::{Build, BuildId, BuildProgress, ViewInstall};
 use headwater_types::{Epoch, RelationId, Result, SqlError, SqlState};
 use parking_lot::Mutex;
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 
@@ -103,11 +103,12 @@ impl Changes {
     }
 }
 
-/// The relation that a change has the workers keep.
+/// The relation that a change has the workers keep, or keep by another plan.
 fn made_view(change: &CatalogChange) -> Option<RelationId> {
     match change {
         CatalogChange::CreateMaterializedView(view) => Some(view.id),
         CatalogChange::CreateSharedRelation(shared) => Some(shared.id),
+        CatalogChange::ReplacePlan(replacement) => Some(replacement.view),
         _ => None,
     }
 }
@@ -203,7 +204,8 @@ impl Committer {
     /// than when they are built.
     fn views_of(&self, changes: &Changes) -> Result<Vec<ViewInstall>> {
         let (catalog, ..) = self.prepare_ddl(changes, self.epoch, self.now_micros)?;
-        let made = changes.changes.iter().filter_map(made_view).filter_map(|id| catalog.hosted(id));
+        let made: BTreeSet<RelationId> = changes.changes.iter().filter_map(made_view).collect();
+        let made = catalog.all_hosted().into_iter().filter(|hosted| made.contains(&hosted.id()));
         let install = |hosted| {
             let rows = |id| self.snapshot_or_empty(id, &catalog);
             view_install(hosted, self.epoch, self.now_micros, &catalog, &rows)

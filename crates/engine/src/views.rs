@@ -14,17 +14,19 @@ pub(crate) fn encode_plan(plan: &Plan) -> Result<Vec<u8>> {
     postcard::to_stdvec(plan).map_err(|e| SqlError::internal(format!("cannot encode a plan: {e}")))
 }
 
+/// A plan from the catalog.
+pub(crate) fn decode_plan(bytes: &[u8]) -> Result<Plan> {
+    postcard::from_bytes(bytes).map_err(|e| SqlError::internal(format!("a stored plan cannot be read: {e}")))
+}
+
 /// A planned shared relation as the catalog keeps it.
 pub(crate) fn shared_relation(shared: &SharedPlan, settings: &SessionSettings) -> Result<SharedRelation> {
     Ok(SharedRelation {
         id: shared.id,
-        reads: shared.reads,
+        grouping: shared.grouping.clone(),
         definition: shared.definition.clone(),
         columns: shared.columns.clone(),
-        fingerprint: shared.fingerprint.clone(),
-        aggregates: shared.aggregates.clone(),
         settings: settings.clone(),
-        uses_settings: shared.uses_settings,
         plan: encode_plan(&shared.plan)?,
     })
 }
@@ -52,8 +54,7 @@ pub(crate) fn view_install(
     catalog: &Catalog,
     table: &dyn Fn(RelationId) -> Option<RelationSnapshot>,
 ) -> Result<ViewInstall> {
-    let plan: Plan = postcard::from_bytes(view.plan())
-        .map_err(|e| SqlError::internal(format!("the plan of {} cannot be read: {e}", view.description())))?;
+    let plan = decode_plan(view.plan())?;
     let mut inputs = vec![];
     for id in plan_inputs(&plan) {
         match table(id) {

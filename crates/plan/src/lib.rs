@@ -31,7 +31,7 @@ pub use explain::{ExplainStage, explain, explain_plan, explain_plan_with};
 pub use rejected::check_kept;
 pub use rewrite::RewriteOptions;
 
-use headwater_catalog::{SharedAggregate, SharedRelation};
+use headwater_catalog::{Grouping, SharedRelation};
 use headwater_expr::ColumnOrder;
 use headwater_types::{RelationId, Result, Schema};
 use hir::HirQuery;
@@ -54,6 +54,8 @@ pub trait PlanInfo {
     fn rows(&self, relation: RelationId) -> Option<u64>;
     /// The shared relations made of this relation's rows that the plan may read.
     fn shared_over(&self, relation: RelationId) -> Vec<Arc<SharedRelation>>;
+    /// What materialized views compute of this relation's rows by themselves, and would share with the plan.
+    fn groupings_over(&self, relation: RelationId) -> Vec<Grouping>;
     /// What a shared relation computes and who reads it, for EXPLAIN; `None` of any other relation.
     fn shared_details(&self, relation: RelationId) -> Option<String>;
 }
@@ -75,6 +77,8 @@ pub struct ViewPlan {
     pub plan: lir::Plan,
     /// Shared relations that it reads and that are not there yet.
     pub shared: Vec<SharedPlan>,
+    /// What it computes by itself of stored relations.
+    pub groupings: Vec<Grouping>,
 }
 
 /// A shared relation to make. Its fields are those of [`SharedRelation`].
@@ -82,18 +86,12 @@ pub struct ViewPlan {
 pub struct SharedPlan {
     /// Its id: [`PlanOptions::share_from`] or one that follows.
     pub id: RelationId,
-    /// The relation that its rows are made of.
-    pub reads: RelationId,
-    /// What it computes, as text.
+    /// What it computes.
+    pub grouping: Grouping,
+    /// The same as text.
     pub definition: String,
     /// Its columns.
     pub columns: Schema,
-    /// What identifies its input and its groups.
-    pub fingerprint: Vec<u8>,
-    /// Its aggregates.
-    pub aggregates: Vec<SharedAggregate>,
-    /// Whether its rows depend on the session's settings.
-    pub uses_settings: bool,
     /// Its plan.
     pub plan: lir::Plan,
 }
@@ -194,5 +192,6 @@ fn finish(
     }
     let lower::Lowered { nodes, root } = lower::lower(&mir)?;
     let rewrites = fired.into_iter().map(str::to_owned).collect();
-    Ok(ViewPlan { plan: lir::Plan { nodes, root, key, rewrites }, shared: shared.made })
+    let plan = lir::Plan { nodes, root, key, rewrites };
+    Ok(ViewPlan { plan, shared: shared.made, groupings: shared.own })
 }

@@ -12,8 +12,11 @@
 //! Where a view's plan has such an aggregate
 //! - and a shared relation has the same fingerprint and at least its aggregates, the plan reads that;
 //! - or else it feeds a join, it becomes a shared relation. That costs nothing: the join keeps row ids of the shared
-//!   relation where it would keep rows of its own. Elsewhere its groups would be stored twice, so it is left alone: a
-//!   view that is no more than an aggregate is not shared, unless one that joins the same has come before it.
+//!   relation where it would keep rows of its own;
+//! - or else another view computes the same by itself, it becomes a shared relation, and the other view is planned again
+//!   so that it reads it too.
+//!
+//! Elsewhere the groups would be stored twice for nothing, so they are left where they are, and noted as the view's own.
 //!
 //! A query that is read once makes no shared relations, but reads them: all relations move together, so that its rows are
 //! those that it would compute.
@@ -24,9 +27,9 @@
 use crate::mir::{Mir, MirAggregate};
 use crate::scalars::flatten_and;
 use crate::{PlanInfo, SharedPlan, explain, lower};
-use headwater_catalog::SharedAggregate;
+use headwater_catalog::{Grouping, GroupingAggregate};
 use headwater_expr::registry::Volatility;
-use headwater_expr::{Aggregate, AggregateFunction, Scalar};
+use headwater_expr::{Aggregate, AggregateFunction, Column, Scalar};
 use headwater_types::{Field, RelationId, Result, Schema, SqlError};
 use serde::Serialize;
 
@@ -40,6 +43,8 @@ const NAME_CHARS_MAX: usize = 60;
 pub(crate) struct Shared {
     /// The relations to make.
     pub(crate) made: Vec<SharedPlan>,
+    /// What the plan computes by itself.
+    pub(crate) own: Vec<Grouping>,
     /// Whether the plan has changed.
     pub(crate) fired: bool,
 }
@@ -51,7 +56,7 @@ pub(crate) struct Shared {
 ///
 /// XX000 if an aggregate cannot be lowered or encoded.
 pub(crate) fn share(mir: &mut Mir, info: &dyn PlanInfo, next: Option<RelationId>) -> Result<Shared> {
-    run(mir, Sharing { info, next, kept: true, made: vec![], fired: false })
+    run(mir, Sharing { info, next, kept: true, made: vec![], own: vec![], fired: false })
 }
 
 /// Puts the shared relations that there are in the place of aggregates, in the plan of a query that is read once.
@@ -60,12 +65,12 @@ pub(crate) fn share(mir: &mut Mir, info: &dyn PlanInfo, next: Option<RelationId>
 ///
 /// As [`share`].
 pub(crate) fn reuse(mir: &mut Mir, info: &dyn PlanInfo) -> Result<Shared> {
-    run(mir, Sharing { info, next: None, kept: false, made: vec![], fired: false })
+    run(mir, Sharing { info, next: None, kept: false, made: vec![], own: vec![], fired: false })
 }
 
 fn run(mir: &mut Mir, mut sharing: Sharing<'_>) -> Result<Shared> {
     sharing.visit(mir, false)?;
-    Ok(Shared { made: sharing.made, fired: sharing.fired })
+    Ok(Shared { made: sharing.made, own: sharing.own, fired: sharing.fired })
 }
 
 struct Sharing<'a> {
@@ -75,6 +80,7 @@ struct Sharing<'a> {
     /// Whether the plan is a view's.
     kept: bool,
     made: Vec<SharedPlan>,
+    own: Vec<Grouping>,
     fired: bool,
 }
 
@@ -83,10 +89,14 @@ impl Sharing<'_> {
     fn visit(&mut self, mir: &mut Mir, joined: bool) -> Result<()> {
         if let Mir::Aggregate { input, group_key, aggregates } = mir
             && let Some(cut) = Cut::of(input, group_key, aggregates)?
-            && let Some(relation) = self.relation(&cut, mir, joined)?
         {
-            *mir = relation;
-            self.fired = true;
+            match self.relation(&cut, mir, joined)? {
+                Some(relation) => {
+                    *mir = relation;
+                    self.fired = true;
+                }
+                None => self.own.push(cut.grouping),
+            }
             return Ok(());
         }
         if let Mir::Let { value, body, .. } = mir {
@@ -107,28 +117,30 @@ impl Sharing<'_> {
         if let Some(found) = self.find(cut) {
             return Ok(Some(found));
         }
-        let Some(id) = self.next.filter(|_| joined) else { return Ok(None) };
+        let Some(id) = self.next.filter(|_| joined || self.is_computed_elsewhere(cut)) else { return Ok(None) };
         self.next = id.0.checked_add(1).map(RelationId);
         let plan = cut.plan(id, mir, self.info)?;
-        let columns = cut.columns_in(&plan.aggregates, self.kept);
+        let columns = cut.columns_in(&plan.grouping, self.kept);
         let relation = columns.map(|columns| get(id, &plan.columns, columns));
         self.made.push(plan);
         Ok(relation)
     }
 
+    /// Whether a view computes by itself what it could read from a relation made of this.
+    fn is_computed_elsewhere(&self, cut: &Cut) -> bool {
+        let others = self.info.groupings_over(cut.grouping.reads);
+        others.iter().any(|other| cut.grouping.safe_places_of(other).is_some())
+    }
+
     /// One that there is; the smallest, if there are several.
     fn find(&self, cut: &Cut) -> Option<Mir> {
-        let existing = self.info.shared_over(cut.reads);
-        let existing = existing.iter().map(|r| (r.id, &r.fingerprint, &r.aggregates, &r.columns));
-        let made = self.made.iter().map(|r| (r.id, &r.fingerprint, &r.aggregates, &r.columns));
-        existing
-            .chain(made)
-            .filter(|(_, fingerprint, ..)| **fingerprint == cut.fingerprint)
-            .filter_map(|(id, _, aggregates, columns)| {
-                Some((aggregates.len(), id, columns, cut.columns_in(aggregates, self.kept)?))
-            })
-            .min_by_key(|(size, ..)| *size)
-            .map(|(_, id, columns, wanted)| get(id, columns, wanted))
+        let existing = self.info.shared_over(cut.grouping.reads);
+        let existing = existing.iter().map(|shared| (shared.id, &shared.grouping, &shared.columns));
+        let made = self.made.iter().map(|shared| (shared.id, &shared.grouping, &shared.columns));
+        let fitting = existing.chain(made).filter_map(|(id, grouping, columns)| {
+            Some((grouping.aggregates.len(), get(id, columns, cut.columns_in(grouping, self.kept)?)))
+        });
+        fitting.min_by_key(|(size, _)| *size).map(|(_, relation)| relation)
     }
 }
 
@@ -192,69 +204,47 @@ fn nodes(scalar: &Scalar) -> usize {
 
 /// An aggregate in terms of a stored relation's columns.
 struct Cut {
-    reads: RelationId,
-    /// Of the relation, the rows and the groups.
-    fingerprint: Vec<u8>,
+    /// Its aggregates in the plan's order, which may repeat one.
+    grouping: Grouping,
     predicates: Vec<Scalar>,
     /// The shared relation's group columns, in the fingerprint's order, with the ordinal in the plan's group key of each.
     groups: Vec<(Scalar, usize)>,
     /// Per entry of the plan's group key: its place among `groups`.
     places: Vec<usize>,
-    /// The aggregates, in the plan's order, and what is known of each.
-    aggregates: Vec<(MirAggregate, SharedAggregate)>,
+    /// The aggregates, in the plan's order.
+    aggregates: Vec<MirAggregate>,
 }
 
 impl Cut {
     /// `None` if the input is not a stored relation's rows.
     fn of(input: &Mir, group_key: &[usize], aggregates: &[MirAggregate]) -> Result<Option<Self>> {
         let Some(mut input) = Linear::of(input) else { return Ok(None) };
-        let mut groups = vec![];
-        for (place, &column) in group_key.iter().enumerate() {
-            let scalar = input.columns[column].clone();
-            groups.push((encode(&scalar)?, scalar, place));
-        }
-        groups.sort_by(|a, b| a.0.cmp(&b.0));
-        let mut places = vec![0; group_key.len()];
-        let mut distinct: Vec<(Vec<u8>, Scalar, usize)> = vec![];
-        for (bytes, scalar, place) in groups {
-            if distinct.last().is_none_or(|last| last.0 != bytes) {
-                distinct.push((bytes, scalar, place));
-            }
-            places[place] = distinct.len() - 1;
-        }
-        let mut predicates = vec![];
-        for predicate in std::mem::take(&mut input.predicates) {
-            predicates.push((encode(&predicate)?, predicate));
-        }
-        predicates.sort_by(|a, b| a.0.cmp(&b.0));
-        predicates.dedup_by(|a, b| a.0 == b.0);
-        let mut known = vec![];
-        for call in aggregates {
-            let call = inlined(call, &input);
-            let shared = SharedAggregate { fingerprint: encode(&call)?, fallible: is_fallible(&call) };
-            known.push((call, shared));
-        }
-        let of_groups: Vec<&[u8]> = distinct.iter().map(|(bytes, ..)| bytes.as_slice()).collect();
-        let of_rows: Vec<&[u8]> = predicates.iter().map(|(bytes, _)| bytes.as_slice()).collect();
-        Ok(Some(Self {
+        let predicates = in_order(std::mem::take(&mut input.predicates))?;
+        let keys = in_order(group_key.iter().map(|&column| input.columns[column].clone()).collect())?;
+        let place = |&column: &usize| keys.iter().position(|(_, key)| *key == input.columns[column]);
+        let places: Vec<usize> = group_key.iter().filter_map(place).collect();
+        let aggregates: Vec<MirAggregate> = aggregates.iter().map(|call| inlined(call, &input)).collect();
+        let known = |call| Ok(GroupingAggregate { fingerprint: encode(call)?, fallible: is_fallible(call) });
+        let bytes = |list: &[(Vec<u8>, Scalar)]| list.iter().map(|(bytes, _)| bytes.clone()).collect::<Vec<_>>();
+        let scalars = keys.iter().chain(&predicates).map(|(_, scalar)| scalar);
+        let is_stable = |scalar: &Scalar| scalar.volatility() != Volatility::Immutable;
+        let grouping = Grouping {
             reads: input.relation,
-            fingerprint: encode(&(input.relation, of_rows, of_groups))?,
-            predicates: predicates.into_iter().map(|(_, predicate)| predicate).collect(),
-            groups: distinct.into_iter().map(|(_, scalar, place)| (scalar, place)).collect(),
-            places,
-            aggregates: known,
-        }))
+            fingerprint: encode(&(input.relation, bytes(&predicates), bytes(&keys)))?,
+            aggregates: aggregates.iter().map(known).collect::<Result<_>>()?,
+            uses_settings: scalars.chain(aggregates.iter().flat_map(scalars_of)).any(is_stable),
+        };
+        let first = |key: usize| places.iter().position(|&place| place == key).expect("every key is in the group key");
+        let groups = keys.into_iter().enumerate().map(|(i, (_, key))| (key, first(i))).collect();
+        let predicates = predicates.into_iter().map(|(_, predicate)| predicate).collect();
+        Ok(Some(Self { grouping, predicates, groups, places, aggregates }))
     }
 
-    /// The plan's columns among those of a relation of this fingerprint with these aggregates, if it has them.
-    fn columns_in(&self, aggregates: &[SharedAggregate], kept: bool) -> Option<Vec<usize>> {
-        let place = |wanted: &SharedAggregate| aggregates.iter().position(|a| a.fingerprint == wanted.fingerprint);
-        let wanted: Vec<usize> = self.aggregates.iter().map(|(_, wanted)| place(wanted)).collect::<Option<_>>()?;
-        let raises_more = aggregates.iter().enumerate().any(|(i, a)| a.fallible && !wanted.contains(&i));
-        if kept && raises_more {
-            return None;
-        }
-        Some(self.places.iter().copied().chain(wanted.into_iter().map(|i| self.groups.len() + i)).collect())
+    /// The plan's columns among those of a relation that computes this, if it has them.
+    fn columns_in(&self, shared: &Grouping, kept: bool) -> Option<Vec<usize>> {
+        let aggregates =
+            if kept { shared.safe_places_of(&self.grouping)? } else { shared.places_of(&self.grouping)? };
+        Some(self.places.iter().copied().chain(aggregates.into_iter().map(|i| self.groups.len() + i)).collect())
     }
 
     /// The relation to make: the aggregate `mir` with its columns in order, each once.
@@ -263,46 +253,37 @@ impl Cut {
             return Err(SqlError::internal("what is shared is not an aggregate"));
         };
         let groups = self.groups.iter().map(|&(_, place)| group_key[place]).collect();
-        let (mut calls, mut known) = (vec![], vec![]);
-        for (call, (_, shared)) in aggregates.iter().zip(&self.aggregates) {
-            if !known.contains(shared) {
-                calls.push(call.clone());
-                known.push(shared.clone());
-            }
-        }
+        let known = &self.grouping.aggregates;
+        let first: Vec<usize> = (0..known.len()).filter(|&i| !known[..i].contains(&known[i])).collect();
+        let calls = first.iter().map(|&i| aggregates[i].clone()).collect();
         let shared = Mir::Aggregate { input: input.clone(), group_key: groups, aggregates: calls };
-        let names = self.names(&known, info);
+        let grouping = Grouping { aggregates: first.iter().map(|&i| known[i].clone()).collect(), ..self.grouping.clone() };
+        let names = self.names(&first, info);
         let columns = names.iter().zip(shared.types()).enumerate();
         let columns = columns.map(|(i, (name, data_type))| Field::new(short(name, i), data_type)).collect();
         let lower::Lowered { nodes, root } = lower::lower(&shared)?;
         let key = Some((0..self.groups.len()).collect());
         Ok(SharedPlan {
             id,
-            reads: self.reads,
+            grouping,
             definition: self.definition(&names, info),
             columns,
-            fingerprint: self.fingerprint.clone(),
-            aggregates: known,
-            uses_settings: self.uses_settings(),
             plan: crate::lir::Plan { nodes, root, key, rewrites: vec![] },
         })
     }
 
-    /// The columns as text.
-    fn names(&self, known: &[SharedAggregate], info: &dyn PlanInfo) -> Vec<String> {
-        let column = |c: &headwater_expr::Column| info.column_name(self.reads, c.index);
+    /// The group columns and these aggregates as text.
+    fn names(&self, aggregates: &[usize], info: &dyn PlanInfo) -> Vec<String> {
+        let column = |c: &Column| info.column_name(self.grouping.reads, c.index);
         let groups = self.groups.iter().map(|(scalar, _)| explain::scalar_text(scalar, &column));
-        let call = |shared: &SharedAggregate| {
-            let found = self.aggregates.iter().find(|(_, other)| other.fingerprint == shared.fingerprint);
-            found.map_or_else(String::new, |(call, _)| explain::aggregate_text(call, &column))
-        };
-        groups.chain(known.iter().map(call)).collect()
+        let calls = aggregates.iter().map(|&i| explain::aggregate_text(&self.aggregates[i], &column));
+        groups.chain(calls).collect()
     }
 
     /// As a query, nearly.
     fn definition(&self, names: &[String], info: &dyn PlanInfo) -> String {
-        let column = |c: &headwater_expr::Column| info.column_name(self.reads, c.index);
-        let mut text = format!("SELECT {} FROM {}", names.join(", "), info.name(self.reads));
+        let column = |c: &Column| info.column_name(self.grouping.reads, c.index);
+        let mut text = format!("SELECT {} FROM {}", names.join(", "), info.name(self.grouping.reads));
         let conditions: Vec<String> = self.predicates.iter().map(|p| explain::scalar_text(p, &column)).collect();
         if !conditions.is_empty() {
             text += &format!(" WHERE {}", conditions.join(" AND "));
@@ -311,12 +292,6 @@ impl Cut {
             text += &format!(" GROUP BY {}", names[..self.groups.len()].join(", "));
         }
         text
-    }
-
-    fn uses_settings(&self) -> bool {
-        let calls = self.aggregates.iter().flat_map(|(call, _)| scalars_of(call));
-        let all = self.groups.iter().map(|(scalar, _)| scalar).chain(&self.predicates).chain(calls);
-        all.into_iter().any(|scalar| scalar.volatility() != Volatility::Immutable)
     }
 }
 
@@ -346,6 +321,14 @@ fn is_fallible(call: &MirAggregate) -> bool {
     use AggregateFunction as F;
     let ranged = !matches!(call.function, F::CountStar | F::Count | F::Min | F::Max | F::BoolAnd | F::BoolOr);
     ranged || scalars_of(call).any(Scalar::is_fallible)
+}
+
+/// Each once, in an order that does not depend on the one given, with its bytes.
+fn in_order(scalars: Vec<Scalar>) -> Result<Vec<(Vec<u8>, Scalar)>> {
+    let mut encoded = scalars.into_iter().map(|s| Ok((encode(&s)?, s))).collect::<Result<Vec<_>>>()?;
+    encoded.sort_by(|a, b| a.0.cmp(&b.0));
+    encoded.dedup_by(|a, b| a.0 == b.0);
+    Ok(encoded)
 }
 
 /// Equal values have equal bytes.

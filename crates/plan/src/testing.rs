@@ -2,7 +2,7 @@
 
 use crate::mir::Mir;
 use crate::{PlanInfo, RewriteOptions, explain, rewrite, typecheck};
-use headwater_catalog::SharedRelation;
+use headwater_catalog::{Grouping, SharedRelation};
 use headwater_expr::registry::resolve_operator;
 use headwater_expr::{Aggregate, AggregateFunction, Expr, Leaf, Scalar};
 use headwater_types::{DataType, Datum, RelationId};
@@ -17,8 +17,8 @@ pub(crate) struct Table {
     pub(crate) rows: Option<u64>,
 }
 
-/// Stored relations, whose ids count from 1, and shared ones.
-pub(crate) struct Tables(pub(crate) Vec<Table>, pub(crate) Vec<Arc<SharedRelation>>);
+/// Stored relations, whose ids count from 1, shared ones, and what views compute by themselves.
+pub(crate) struct Tables(pub(crate) Vec<Table>, pub(crate) Vec<Arc<SharedRelation>>, pub(crate) Vec<Grouping>);
 
 impl Tables {
     /// `events(event_id, user_id, campaign_id, event_type)`, `campaigns(campaign_id, campaign_name, campaign_type)`,
@@ -54,7 +54,7 @@ impl Tables {
                 true,
             ),
             table("plain", &[("a", DataType::Int4), ("b", DataType::Int4)], false),
-        ], vec![])
+        ], vec![], vec![])
     }
 
     pub(crate) fn table(&self, relation: RelationId) -> &Table {
@@ -80,7 +80,10 @@ impl PlanInfo for Tables {
         self.table(relation).rows
     }
     fn shared_over(&self, relation: RelationId) -> Vec<Arc<SharedRelation>> {
-        self.1.iter().filter(|shared| shared.reads == relation).cloned().collect()
+        self.1.iter().filter(|shared| shared.grouping.reads == relation).cloned().collect()
+    }
+    fn groupings_over(&self, relation: RelationId) -> Vec<Grouping> {
+        self.2.iter().filter(|grouping| grouping.reads == relation).cloned().collect()
     }
     fn shared_details(&self, _: RelationId) -> Option<String> {
         None

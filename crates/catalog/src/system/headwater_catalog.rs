@@ -35,7 +35,7 @@ fn shared_relations(out: &mut Writer<'_>, catalog: &Catalog, context: &SystemCon
         let readers = catalog.shared_reader_names(shared.id, &context.settings.search_path);
         out.row([
             ("id", shared.id.into()),
-            ("relation_id", shared.reads.into()),
+            ("relation_id", shared.grouping.reads.into()),
             ("definition", (&shared.definition).into()),
             ("read_by", readers.into()),
             ("rows", (context.row_count)(shared.id).into()),

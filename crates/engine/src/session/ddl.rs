@@ -1,21 +1,18 @@
 //! CREATE, DROP, ALTER, COMMENT: each makes catalog changes in the open transaction.
 
-use super::query::Sharing;
 use super::{Execution, Session};
 use crate::change::{InsertMode, TableOp};
 use crate::table::TableShape;
-use crate::views::{encode_plan, plan_inputs, shared_relation};
 use crate::visible::State;
 use headwater_catalog::{
-    Catalog, CatalogChange, Check, ForeignKey, IdAllocator, Index, MaterializedView, Namespace, OnConflict,
-    RelationKind as Kind, Table, TableColumn, View,
+    Catalog, CatalogChange, Check, ForeignKey, IdAllocator, Index, Namespace, OnConflict, RelationKind as Kind, Table,
+    TableColumn, View,
 };
-use headwater_plan::{PlanOptions, ViewPlan, plan_view};
 use headwater_sql::{
     BoundStatement, Comment, CommentTarget, ConflictAction, CreateTable, CreateView, Drop, RelationKind,
 };
 use headwater_types::{DataType, Datum, Field, RelationId, Result, Schema, SqlError, SqlState};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 impl Session {
@@ -87,14 +84,20 @@ impl Session {
 
     /// The catalog that the statement was bound to: if another has come since, the commit is refused and the statement
     /// bound again.
-    fn ddl_catalog(&mut self) -> (Arc<State>, Arc<Catalog>) {
+    pub(super) fn ddl_catalog(&mut self) -> (Arc<State>, Arc<Catalog>) {
         let state = self.bound_state.clone().unwrap_or_else(|| self.state_without_waiting());
         let catalog = self.catalog(&state);
         (state, catalog)
     }
 
     /// Whether `IF NOT EXISTS` lets an existing relation be, with a NOTICE.
-    fn exists_already(&mut self, catalog: &Catalog, schema: &str, name: &str, if_not_exists: bool) -> Result<bool> {
+    pub(super) fn exists_already(
+        &mut self,
+        catalog: &Catalog,
+        schema: &str,
+        name: &str,
+        if_not_exists: bool,
+    ) -> Result<bool> {
         if !catalog.is_taken(schema, name) {
             return Ok(false);
         }
@@ -216,48 +219,6 @@ impl Session {
         }
     }
 
-    fn create_materialized_view(&mut self, new: CreateView) -> Result<()> {
-        let (state, catalog) = self.ddl_catalog();
-        if self.exists_already(&catalog, &new.schema, &new.name, new.if_not_exists)? {
-            return Ok(());
-        }
-        for text in &new.notices {
-            self.notice("NOTICE", SqlState::SuccessfulCompletion, text.clone());
-        }
-        let columns = view_columns(&new);
-        let mut ids = catalog.ids();
-        let info = self.info(&catalog, &state, Sharing::View);
-        let options = PlanOptions { share_from: Some(ids.clone().next_id()), ..PlanOptions::default() };
-        let ViewPlan { plan, shared } = plan_view(&new.query, &info, &options)?;
-        let read: BTreeSet<RelationId> =
-            plan_inputs(&plan).into_iter().chain(shared.iter().map(|shared| shared.reads)).collect();
-        if read.iter().any(|input| headwater_catalog::system_relation(*input).is_some()) {
-            return Err(SqlError::unsupported("a materialized view over system relations"));
-        }
-        for shared in &shared {
-            let relation = shared_relation(shared, self.settings())?;
-            assert_eq!(relation.id, ids.next_id(), "shared relations are numbered from the id that was given");
-            self.transaction().change_catalog(&state, CatalogChange::CreateSharedRelation(relation))?;
-        }
-        let is_shared = |id: &RelationId| catalog.shared_relation(*id).is_some() || shared.iter().any(|s| s.id == *id);
-        let view = MaterializedView {
-            id: ids.next_id(),
-            schema: new.schema,
-            name: new.name,
-            columns,
-            sql: new.sql,
-            depends_on: new.depends_on,
-            settings: self.settings().clone(),
-            owner: self.settings().user.clone(),
-            comment: None,
-            column_comments: BTreeMap::new(),
-            shared: read.into_iter().filter(is_shared).collect(),
-            key: plan.key.clone(),
-            plan: encode_plan(&plan)?,
-        };
-        self.transaction().change_catalog(&state, CatalogChange::CreateMaterializedView(view))
-    }
-
     /// An index is a name: what plans look rows up by is made as they need it.
     fn create_index(&mut self, mut index: Index, if_not_exists: bool) -> Result<()> {
         let (state, catalog) = self.ddl_catalog();
@@ -350,7 +311,7 @@ impl Session {
 }
 
 /// A view's columns: the query's types under the view's names.
-fn view_columns(view: &CreateView) -> Schema {
+pub(super) fn view_columns(view: &CreateView) -> Schema {
     let settled = |data_type: &DataType| match data_type {
         DataType::Unknown => DataType::Text,
         other => other.clone(),

@@ -3,7 +3,7 @@
 
 use super::Session;
 use crate::visible::State;
-use headwater_catalog::{Catalog, RelationRef};
+use headwater_catalog::{Catalog, MaterializedView, RelationRef};
 use headwater_plan::hir::{HirQuery, HirRelation};
 use headwater_plan::hir_visit::{HirVisitorMut, walk_query_mut, walk_relation_mut};
 use headwater_sql::{BindContext, BoundStatement, bind, parse_script};
@@ -62,20 +62,20 @@ impl Expansion<'_> {
         if self.depth > VIEW_DEPTH_MAX {
             return Err(SqlError::unsupported("reading views stacked this deep in a transaction that changes them"));
         }
-        let statements = parse_script(&view.sql)?;
-        let context = BindContext {
-            catalog: self.catalog,
-            settings: &view.settings,
-            parameter_types: &[],
-            now_micros: self.now_micros,
-        };
-        let [statement] = &statements[..] else {
-            return Err(SqlError::internal(format!("the text of view \"{}\" is not one statement", view.name)));
-        };
-        match bind(statement, &context)?.statement {
-            BoundStatement::Query(query) => Ok(Some(presented(query))),
-            _ => Err(SqlError::internal(format!("the text of view \"{}\" is not a query", view.name))),
-        }
+        Ok(Some(presented(view_query(&view, self.catalog, self.now_micros)?)))
+    }
+}
+
+/// A materialized view's query, bound anew.
+pub(super) fn view_query(view: &MaterializedView, catalog: &Catalog, now_micros: i64) -> Result<HirQuery> {
+    let statements = parse_script(&view.sql)?;
+    let context = BindContext { catalog, settings: &view.settings, parameter_types: &[], now_micros };
+    let [statement] = &statements[..] else {
+        return Err(SqlError::internal(format!("the text of view \"{}\" is not one statement", view.name)));
+    };
+    match bind(statement, &context)?.statement {
+        BoundStatement::Query(query) => Ok(query),
+        _ => Err(SqlError::internal(format!("the text of view \"{}\" is not a query", view.name))),
     }
 }
 

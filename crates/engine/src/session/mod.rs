@@ -15,6 +15,7 @@ mod dml;
 mod expand;
 mod extended;
 mod insert;
+mod materialize;
 mod plans;
 mod query;
 pub(crate) mod rows;

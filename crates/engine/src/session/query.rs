@@ -9,7 +9,8 @@ use crate::visible::State;
 use crossbeam_channel::Receiver;
 use headwater_arrange::batch_bytes;
 use headwater_catalog::{
-    Catalog, CatalogFunctions, Parameters, RelationRef, SessionInfo, SharedRelation, SystemContext,
+    Catalog, CatalogFunctions, Grouping, MaterializedView, Parameters, RelationRef, SessionInfo, SharedRelation,
+    SystemContext,
 };
 use headwater_compute::Interrupt;
 use headwater_compute::local::{self, SourceInput, SourceProvider};
@@ -138,6 +139,13 @@ pub(super) enum Sharing {
     None,
 }
 
+impl Info<'_> {
+    /// Whether what is computed under these settings is what the plan computes.
+    fn agrees(&self, grouping: &Grouping, settings: &SessionSettings) -> bool {
+        !grouping.uses_settings || settings == self.settings
+    }
+}
+
 impl PlanInfo for Info<'_> {
     fn name(&self, relation: RelationId) -> String {
         match self.catalog.relation(relation) {
@@ -179,9 +187,16 @@ impl PlanInfo for Info<'_> {
             Sharing::Query => healthy(shared.id),
             Sharing::None => false,
         };
-        let means_the_same = |shared: &SharedRelation| !shared.uses_settings || shared.settings == *self.settings;
-        let over = self.catalog.shared_relations().filter(|shared| shared.reads == relation);
-        over.filter(|shared| usable(shared) && means_the_same(shared)).cloned().collect()
+        let over = self.catalog.shared_relations().filter(|shared| shared.grouping.reads == relation);
+        over.filter(|shared| usable(shared) && self.agrees(&shared.grouping, &shared.settings)).cloned().collect()
+    }
+
+    fn groupings_over(&self, relation: RelationId) -> Vec<Grouping> {
+        let of_view = |view: &Arc<MaterializedView>| {
+            let over = view.groupings.iter().filter(|grouping| grouping.reads == relation);
+            over.filter(|grouping| self.agrees(grouping, &view.settings)).cloned().collect::<Vec<_>>()
+        };
+        self.catalog.materialized_views().flat_map(of_view).collect()
     }
 
     fn shared_details(&self, relation: RelationId) -> Option<String> {

@@ -7,7 +7,7 @@ mod scalar;
 
 use crate::hir::HirQuery;
 use crate::{PlanInfo, PlanOptions, SharedPlan, ViewPlan, decorrelate, query_relation, rewrite, view_relation};
-use headwater_catalog::SharedRelation;
+use headwater_catalog::{Grouping, SharedRelation};
 use headwater_types::{RelationId, Result};
 use std::sync::Arc;
 
@@ -110,6 +110,10 @@ impl PlanInfo for WithShared<'_> {
 
     fn shared_over(&self, relation: RelationId) -> Vec<Arc<SharedRelation>> {
         self.info.shared_over(relation)
+    }
+
+    fn groupings_over(&self, relation: RelationId) -> Vec<Grouping> {
+        self.info.groupings_over(relation)
     }
 
     fn shared_details(&self, relation: RelationId) -> Option<String> {

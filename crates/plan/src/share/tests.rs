@@ -41,7 +41,7 @@ impl Catalog {
         typecheck::check(&mir).unwrap_or_else(|problem| panic!("{title}: {problem}"));
         let before = mir_text(&mir, &self.tables);
         let types = mir.types();
-        let Shared { made, fired } = match how {
+        let Shared { made, own, fired } = match how {
             As::View => share(&mut mir, &self.tables, Some(RelationId(self.next))),
             As::Query => reuse(&mut mir, &self.tables),
         }
@@ -55,15 +55,15 @@ impl Catalog {
             assert_eq!(plan.plan.nodes[plan.plan.root].types.len(), plan.columns.len(), "{title}");
             self.tables.1.push(Arc::new(SharedRelation {
                 id: plan.id,
-                reads: plan.reads,
+                grouping: plan.grouping,
                 definition: plan.definition,
                 columns: plan.columns,
-                fingerprint: plan.fingerprint,
-                aggregates: plan.aggregates,
                 settings: SessionSettings::default(),
-                uses_settings: plan.uses_settings,
                 plan: vec![],
             }));
+        }
+        if matches!(how, As::View) {
+            self.tables.2.extend(own);
         }
         let after = if fired { mir_text(&mir, &self.tables) } else { "the same\n".to_owned() };
         self.text += &format!("After:\n{after}\n");
@@ -145,9 +145,22 @@ fn equal_parts_are_shared() {
 }
 
 #[test]
+fn what_two_views_compute_by_themselves_is_shared() {
+    let mut catalog = Catalog::new();
+    catalog.plan("the first", As::View, by_campaign(vec![count()]));
+    catalog.plan("a query makes nothing of it", As::Query, by_campaign(vec![count()]));
+    catalog.plan("other aggregates", As::View, by_campaign(vec![max(user())]));
+    catalog.plan("those of the first, and one that may fail", As::View, by_campaign(vec![count(), sum(user())]));
+    catalog.plan("those of the first, and one that may not", As::View, by_campaign(vec![count(), max(user())]));
+    compare_golden("share_own", &catalog.text);
+}
+
+#[test]
 fn what_differs_is_not_shared() {
     let mut catalog = Catalog::new();
     catalog.plan("the groups are the result: not worth storing twice", As::View, by_campaign(vec![count()]));
+    // What it computes by itself is not told to the others.
+    catalog.tables.2.clear();
     catalog.plan("a query makes nothing", As::Query, joined(by_campaign(vec![count()]), 0));
     catalog.plan("there is one to read", As::View, joined(by_campaign(vec![count(), sum(user())]), 0));
     catalog.plan("a view does not read what may fail in its place", As::View, by_campaign(vec![count()]));
@@ -184,7 +197,7 @@ fn what_depends_on_settings_says_so() {
     let made = |scalar: Scalar| {
         let mut mir = joined(get(EVENTS).map(vec![scalar]).aggregate(vec![CAMPAIGN, 4], vec![]), 0);
         let shared = share(&mut mir, &Tables::marketing(), Some(RelationId(100))).expect("it can be planned");
-        shared.made[0].uses_settings
+        shared.made[0].grouping.uses_settings
     };
     assert!(!made(lower(Scalar::column(KIND, DataType::Text))));
     assert!(!made(cast(DataType::Int4)));

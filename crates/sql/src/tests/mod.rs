@@ -129,6 +129,7 @@ pub(super) fn catalog() -> Catalog {
         comment: None,
         column_comments: BTreeMap::new(),
         shared: vec![],
+        groupings: vec![],
         plan: vec![],
         key: None,
     }));

@@ -1,7 +1,7 @@
 //! Runs a bound query over small tables: by the oracle, and by a plan.
 
 use headwater_arrange::KeyedRelation;
-use headwater_catalog::SharedRelation;
+use headwater_catalog::{Grouping, SharedRelation};
 use headwater_compute::Interrupt;
 use headwater_compute::local::{SourceInput, SourceProvider, execute};
 use headwater_expr::EvalContext;
@@ -77,7 +77,10 @@ impl PlanInfo for Tables {
         u64::try_from(Tables::rows(self, relation).len()).ok()
     }
     fn shared_over(&self, relation: RelationId) -> Vec<Arc<SharedRelation>> {
-        self.1.iter().filter(|shared| shared.reads == relation).cloned().collect()
+        self.1.iter().filter(|shared| shared.grouping.reads == relation).cloned().collect()
+    }
+    fn groupings_over(&self, _: RelationId) -> Vec<Grouping> {
+        vec![]
     }
     fn shared_details(&self, _: RelationId) -> Option<String> {
         None

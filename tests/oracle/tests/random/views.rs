@@ -176,7 +176,7 @@ pub fn holds(
         plan_view(query, tables, options).unwrap_or_else(|error| panic!("seed {seed}: {error}"))
     };
     let mut stored = Stored::new(&tables);
-    let ViewPlan { plan, shared } = planned(&tables, options);
+    let ViewPlan { plan, shared, .. } = planned(&tables, options);
     let mut hosted: Vec<RelationId> = shared.iter().map(|shared| shared.id).collect();
     for shared in &shared {
         host.install(shared.id, shared.plan.clone(), &stored);
@@ -207,13 +207,10 @@ pub fn holds(
 fn in_catalog(shared: &SharedPlan) -> SharedRelation {
     SharedRelation {
         id: shared.id,
-        reads: shared.reads,
+        grouping: shared.grouping.clone(),
         definition: shared.definition.clone(),
         columns: shared.columns.clone(),
-        fingerprint: shared.fingerprint.clone(),
-        aggregates: shared.aggregates.clone(),
         settings: SessionSettings::default(),
-        uses_settings: shared.uses_settings,
         plan: vec![],
     }
 }
