@@ -140,6 +140,10 @@ impl<'a> Scanner<'a> {
             } else if width != insert.width {
                 return None;
             }
+            if self.byte() == Some(b',') {
+                self.at += 1;
+                continue;
+            }
             let token = self.token()?;
             match token.kind {
                 TokenKind::Comma => {}
@@ -194,7 +198,7 @@ impl<'a> Scanner<'a> {
                 let mut kind = LiteralKind::Plain;
                 let mut at = start + 1;
                 loop {
-                    at += bytes[at..].iter().position(|&b| b == b'\'')?;
+                    at += memchr::memchr(b'\'', &bytes[at..])?;
                     if bytes.get(at + 1) != Some(&b'\'') {
                         break;
                     }
@@ -205,6 +209,10 @@ impl<'a> Scanner<'a> {
                 literal(kind, start + 1, at)
             }
             b'-' | b'0'..=b'9' | b'.' => {
+                if let Some(end) = self.plain_number() {
+                    self.at = end;
+                    return literal(LiteralKind::Number, start, end);
+                }
                 let sign = usize::from(self.byte()? == b'-');
                 if !matches!(self.text.as_bytes().get(start + sign)?, b'0'..=b'9' | b'.') {
                     return None;
@@ -233,6 +241,19 @@ impl<'a> Scanner<'a> {
                 literal(kind, token.start, token.end)
             }
         }
+    }
+
+    /// The end of a number of digits and perhaps a point, where the value ends with it.
+    fn plain_number(&self) -> Option<usize> {
+        let rest = &self.text.as_bytes()[self.at..];
+        let digits = |rest: &[u8]| rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
+        let mut length = usize::from(rest[0] == b'-');
+        let whole = digits(&rest[length..]);
+        length += whole;
+        if rest.get(length) == Some(&b'.') {
+            length += 1 + digits(&rest[length + 1..]);
+        }
+        (whole > 0 && matches!(rest.get(length), Some(b',' | b')'))).then_some(self.at + length)
     }
 
     /// `::type` behind a string, for types of one word.

@@ -66,7 +66,7 @@ pub(crate) enum Values {
 
 /// A column under construction.
 pub struct ColumnBuilder {
-    data_type: DataType,
+    pub(crate) data_type: DataType,
     pub(crate) values: Values,
     pub(crate) nulls: NullBufferBuilder,
 }

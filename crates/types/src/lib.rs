@@ -29,6 +29,7 @@ mod testing;
 mod text;
 mod text_column;
 mod typmod;
+mod usual_text;
 
 pub use batch::{Batch, DeltaBatch};
 pub use binary::{decode_binary, encode_binary};
@@ -50,3 +51,4 @@ pub use sum_state::SumState;
 pub use text::{TextContext, datum_to_text, format_text, parse_text};
 pub use text_column::{TextColumn, flat_column, is_dictionary};
 pub use typmod::apply_typmod;
+pub use usual_text::UsualText;

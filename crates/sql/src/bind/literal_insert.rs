@@ -11,7 +11,8 @@ use crate::lexer::unescape;
 use headwater_catalog::Table;
 use headwater_expr::Expr;
 use headwater_types::{
-    Batch, ColumnBuilder, DataType, Datum, NUMERIC_SCALE_MAX, Result, TextContext, apply_typmod, datetime, parse_text,
+    Batch, ColumnBuilder, DataType, Datum, NUMERIC_SCALE_MAX, Result, TextContext, UsualText, apply_typmod, datetime,
+    parse_text,
 };
 use std::borrow::Cow;
 
@@ -34,15 +35,8 @@ impl Binder<'_> {
         for (index, ordinal) in columns.iter().enumerate() {
             let Some(default) = self.constant_default(&table, *ordinal, insert, index) else { return Ok(None) };
             let target = Target { data_type: &table.columns[*ordinal].data_type, default, casts: &casts, text };
-            let mut builder = ColumnBuilder::new(target.data_type, rows);
-            for literal in insert.values.iter().skip(index).step_by(insert.width) {
-                match self.value(&target, *literal) {
-                    Some(Datum::Null) => builder.append_null(),
-                    Some(value) => builder.append(&value),
-                    None => return Ok(None),
-                }
-            }
-            arrays.push(builder.finish());
+            let Some(column) = self.literal_column(&target, insert, index, rows) else { return Ok(None) };
+            arrays.push(column.finish());
         }
         let defaults = table
             .visible_columns()
@@ -57,6 +51,32 @@ impl Binder<'_> {
             checks: self.checks(&table)?,
             returning: None,
         })))
+    }
+
+    /// One column's values; `None` if one of them does not convert plainly.
+    fn literal_column(
+        &self,
+        target: &Target<'_>,
+        insert: &LiteralInsert,
+        index: usize,
+        rows: usize,
+    ) -> Option<ColumnBuilder> {
+        let context = TextContext { settings: self.settings, now_micros: self.now_micros };
+        let mut builder = ColumnBuilder::new(target.data_type, rows);
+        let mut row = 0;
+        loop {
+            let literals = insert.values.get(row * insert.width + index..).unwrap_or_default();
+            let mut literals = literals.iter().step_by(insert.width).map(|literal| target.usual(*literal));
+            row += builder.append_usual(&mut literals, &context);
+            if row == rows {
+                return Some(builder);
+            }
+            match self.value(target, insert.values[row * insert.width + index])? {
+                Datum::Null => builder.append_null(),
+                value => builder.append(&value),
+            }
+            row += 1;
+        }
     }
 
     /// What DEFAULT means in a column; `None` if it is used and no constant.
@@ -142,6 +162,24 @@ struct Target<'t> {
     default: Datum,
     casts: &'t [DataType],
     text: &'t str,
+}
+
+impl<'t> Target<'t> {
+    /// The literal's text where it may be in the usual form that its column's type has for strings.
+    fn usual(&self, literal: Literal) -> UsualText<'t> {
+        let raw = &self.text[range(literal.start)..range(literal.end)];
+        let is_usual = match literal.kind {
+            LiteralKind::Null => return UsualText::Null,
+            LiteralKind::Plain => literal.cast == 0,
+            LiteralKind::Number => match self.data_type {
+                DataType::Int2 | DataType::Int4 | DataType::Int8 | DataType::Numeric(None) => true,
+                DataType::Float8 => is_exact(raw),
+                _ => false,
+            },
+            _ => false,
+        };
+        if is_usual { UsualText::Text(raw.as_bytes()) } else { UsualText::Other }
+    }
 }
 
 fn range(offset: u32) -> usize {

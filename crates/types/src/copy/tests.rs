@@ -248,11 +248,11 @@ fn fast_numerics_are_those_of_the_input_function() {
         "-.000000000000000001",
     ];
     for text in texts {
-        let fast = column::fast_numeric(text.as_bytes()).expect(text);
+        let fast = crate::usual_text::fast_numeric(text.as_bytes()).expect(text);
         assert_eq!(Numeric::parse(text).map(Numeric::to_bytes), Ok(fast), "{text}");
     }
     for text in ["", "-", ".", "1e5", " 1", "+1", "1.2.3", "NaN", "1234567890123456789"] {
-        assert_eq!(column::fast_numeric(text.as_bytes()), None, "{text}");
+        assert_eq!(crate::usual_text::fast_numeric(text.as_bytes()), None, "{text}");
     }
 }
 
