@@ -9,6 +9,7 @@ import os
 import re
 import shutil
 import subprocess
+import time
 from pathlib import Path
 
 from peer import Peer, Row, Unavailable, totals_of
@@ -65,10 +66,15 @@ class Flink(Peer):
         for statement in own_sql("flink.sql").format(**files).split(";"):
             if statement.strip():
                 self.environment.execute_sql(statement)
-        # A first job starts the cluster and compiles code, which a server that runs would have done.
-        shutil.copy(self.workload.batches[0], self.loaded)
+        # A job that runs has compiled its code and started its tasks: what that takes of a job of one batch, the second
+        # time, is not counted.
+        one = self.loaded / self.workload.batches[0].name
+        one.symlink_to(self.workload.batches[0])
         self.run_job()
-        (self.loaded / self.workload.batches[0].name).unlink()
+        started = time.perf_counter()
+        self.run_job()
+        self.uncounted_seconds = time.perf_counter() - started
+        one.unlink()
         self.found: Totals | None = None
 
     def ingest(self, batch: Path) -> None:

@@ -76,7 +76,7 @@ def ingest(peer: Peer, workload: Workload, figures: Figures) -> None:
     if refreshing:
         figures.is_estimate = len(refreshing) < len(workload.batches)
         loading += sum(refreshing) / len(refreshing) * len(workload.batches)
-    figures.events_per_second = workload.events / loading
+    figures.events_per_second = workload.events / (loading - peer.uncounted_seconds)
 
 
 def reads(peer: Peer, figures: Figures) -> None:

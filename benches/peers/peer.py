@@ -29,6 +29,8 @@ class Peer(ABC):
     durable: bool
     #: Whether its reads need no more than what it keeps; otherwise a batch is fresh only after `refresh`.
     refreshes = False
+    #: What of the ingest's time is not its events', such as starting a job.
+    uncounted_seconds = 0.0
     #: Whether it answers queries.
     serves = True
 
