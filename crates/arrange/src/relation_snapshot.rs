@@ -198,6 +198,15 @@ pub struct RelationScan {
     weighted: bool,
 }
 
+impl RelationScan {
+    /// The rows of a scan that has not begun in `parts` scans, to be read one after the other or side by side.
+    #[must_use]
+    pub fn divided(self, parts: usize) -> Vec<Self> {
+        let weighted = self.weighted;
+        self.rows.divided(parts).into_iter().map(|rows| Self { rows, weighted }).collect()
+    }
+}
+
 impl Iterator for RelationScan {
     type Item = DeltaBatch;
 

@@ -98,6 +98,7 @@ impl RowSnapshot {
             batch_rows: u32::try_from(batch_rows.max(1)).unwrap_or(u32::MAX),
             text: TextForm::Plain,
             bounds: Box::default(),
+            end: self.segments(),
             segment: 0,
             chunk: 0,
             offset: 0,
@@ -113,6 +114,8 @@ pub struct RowScan {
     batch_rows: u32,
     text: TextForm,
     bounds: Box<[Bound]>,
+    /// The segment before which the scan ends.
+    end: usize,
     segment: usize,
     chunk: usize,
     /// Within the chunk.
@@ -132,6 +135,15 @@ impl RowScan {
         Self { bounds: bounds.into(), ..self }
     }
 
+    /// The rows of a scan that has not begun in `parts` scans, to be read one after the other or side by side.
+    #[must_use]
+    pub fn divided(self, parts: usize) -> Vec<Self> {
+        debug_assert!(self.chunk == 0 && self.offset == 0, "the scan has not begun");
+        let segments = self.end - self.segment;
+        let bound = |part: usize| self.segment + segments * part / parts;
+        (0..parts).map(|part| Self { segment: bound(part), end: bound(part + 1), ..self.clone() }).collect()
+    }
+
     fn next_segment(&mut self) {
         self.segment += 1;
         self.chunk = 0;
@@ -143,7 +155,7 @@ impl Iterator for RowScan {
     type Item = (Batch, Vec<u32>);
 
     fn next(&mut self) -> Option<Self::Item> {
-        while self.segment < self.rows.segments() {
+        while self.segment < self.end {
             let Some(slot) = self.rows.slot(self.segment).filter(|slot| slot.live_rows() > 0) else {
                 self.next_segment();
                 continue;
