@@ -8,6 +8,7 @@
 //! times in order or random over 24 hours. `window` is what the source does to an event for both. These fills are measured
 //! in the thread's CPU time, so that other work on the machine shows less.
 
+use arrow_array::{ArrayRef, Int32Array, StringArray, TimestampMicrosecondArray};
 use criterion::measurement::{Measurement, ValueFormatter, WallTime};
 use criterion::{BatchSize, BenchmarkId, Criterion, Throughput};
 use headwater_arrange::KeyedRelation;
@@ -17,11 +18,15 @@ use headwater_dataflow::{
 };
 use headwater_expr::registry::{resolve_function, resolve_operator};
 use headwater_expr::{Aggregate, AggregateFunction, Cast, CastContext, Column, EvalContext, Expr, Scalar};
-use headwater_types::{Batch, DataType, Datum, DeltaBatch, Interval, Numeric, SessionSettings};
+use headwater_types::{Batch, DataType, Datum, DeltaBatch, Interval, Numeric, SessionSettings, array_of};
 use std::collections::VecDeque;
 use std::hint::black_box;
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
+
+/// The server's.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 const EVENTS: usize = 100_000;
 const CAMPAIGNS: i32 = 100;
@@ -95,9 +100,8 @@ impl Table {
         let hashes = self.rows.key_hashes(&keys, old.rows);
         let found = self.rows.find(&keys, &hashes).expect("small keys");
         let deleted: Vec<u32> = found.into_iter().map(|row| row.expect("the row is there")).collect();
-        let before = self.rows.snapshot();
         let applied = self.rows.apply(&deleted, new).expect("there is room");
-        SourceDelta { delta: applied.delta, moves: applied.moves, before, after: self.rows.snapshot() }
+        SourceDelta { batches: vec![applied.delta], moves: applied.moves, after: self.rows.snapshot() }
     }
 }
 
@@ -135,7 +139,10 @@ impl View {
     fn step(&mut self, events: Option<&SourceDelta>, campaigns: Option<&SourceDelta>) -> usize {
         let context = context();
         let input = |source| SideInput {
-            delta: Option::map_or_else(source, Delta::default, |s: &SourceDelta| Delta::of(s.delta.clone())),
+            delta: Option::map_or_else(source, Delta::default, |s: &SourceDelta| Delta {
+                batches: s.batches.clone(),
+                errors: vec![],
+            }),
             source,
         };
         let joined = self.join.step(input(events), input(campaigns), &context).expect("nothing fails");
@@ -240,30 +247,40 @@ fn pieces(in_order: bool) -> Vec<DeltaBatch> {
         state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         (state >> 33) % limit
     };
-    let micros = 24 * HOUR_MICROS;
-    let made = (0..LOADED).map(|number| {
-        let time = if in_order {
-            i64::try_from(number).expect("small") * (micros / i64::try_from(LOADED).expect("small"))
-        } else {
-            i64::try_from(below(24 * 3600)).expect("small") * 1_000_000
+    let mut piece = |first: u64| {
+        let numbers = first..first + PIECE_ROWS;
+        let time = |number: u64, random: u64| {
+            let random = random % (24 * 3600) * 1_000_000;
+            let micros = if in_order { number * (24 * HOUR_MICROS.unsigned_abs() / LOADED) } else { random };
+            Some(i64::try_from(micros).expect("a day"))
         };
-        let kind = ["impression", "click", "conversion"][[0, 0, 0, 0, 0, 0, 1, 1, 1, 2][usize::try_from(below(10)).expect("small")]];
-        let cents = if kind == "conversion" { below(50_000) } else { 0 };
-        let amount = if cents == 0 { "0".to_owned() } else { format!("{}.{:02}", cents / 100, cents % 100) };
-        vec![
-            Datum::Timestamp(time),
-            Datum::text(format!("camp_{}", below(100))),
-            Datum::text(["email", "social", "search", "display"][usize::try_from(below(4)).expect("small")]),
-            Datum::text(["google", "facebook", "newsletter", "bing", "direct"][usize::try_from(below(5)).expect("small")]),
-            Datum::text(["cpc", "organic", "email", "social"][usize::try_from(below(4)).expect("small")]),
-            Datum::Int4(i32::try_from(below(10_000)).expect("small")),
-            Datum::text(kind),
-            Datum::Numeric(Numeric::parse(&amount).expect("a numeric")),
-        ]
-    });
-    let rows: Vec<Vec<Datum>> = made.collect();
-    let piece = |rows: &[Vec<Datum>]| DeltaBatch::insertions(Batch::from_rows(&read_types(), rows));
-    rows.chunks(usize::try_from(PIECE_ROWS).expect("small")).map(piece).collect()
+        let mut draws = |count: u64| numbers.clone().map(|_| below(count)).collect::<Vec<_>>();
+        let text = |draws: &[u64], texts: &[&str]| -> ArrayRef {
+            let of = |draw: &u64| texts[usize::try_from(*draw).expect("small")];
+            Arc::new(StringArray::from_iter_values(draws.iter().map(of)))
+        };
+        let times = numbers.clone().zip(draws(1 << 31)).map(|(number, random)| time(number, random));
+        let times: TimestampMicrosecondArray = times.collect();
+        let campaigns = draws(100).into_iter().map(|draw| format!("camp_{draw}"));
+        let campaigns: ArrayRef = Arc::new(StringArray::from_iter_values(campaigns));
+        let channels = text(&draws(4), &["email", "social", "search", "display"]);
+        let sources = text(&draws(5), &["google", "facebook", "newsletter", "bing", "direct"]);
+        let media = text(&draws(4), &["cpc", "organic", "email", "social"]);
+        let users: Int32Array = draws(10_000).into_iter().map(|user| i32::try_from(user).ok()).collect();
+        let kinds = draws(10);
+        let cents = kinds.iter().zip(draws(50_000)).map(|(&kind, cents)| if kind == 9 { cents } else { 0 });
+        let amounts: Vec<Datum> = cents
+            .map(|cents| Numeric::from_parts(i128::from(cents), if cents == 0 { 0 } else { 2 }))
+            .map(|amount| Datum::Numeric(amount.expect("small")))
+            .collect();
+        let (impression, click) = ("impression", "click");
+        let kinds = text(&kinds, &[[impression; 6].as_slice(), &[click; 3], &["conversion"]].concat());
+        let times: ArrayRef = Arc::new(times.with_timezone("UTC"));
+        let amounts = array_of(&DataType::Numeric(None), &amounts);
+        let columns = vec![times, campaigns, channels, sources, media, Arc::new(users), kinds, amounts];
+        DeltaBatch::insertions(Batch::new(columns, usize::try_from(PIECE_ROWS).expect("small")))
+    };
+    (0..LOADED / PIECE_ROWS).map(|number| piece(number * PIECE_ROWS)).collect()
 }
 
 fn read_column(index: usize) -> Scalar {

@@ -91,6 +91,11 @@ impl GroupTable {
         self
     }
 
+    /// Whether groups show the least of SQL-equal keys.
+    pub(crate) fn has_representatives(&self) -> bool {
+        self.identities.is_some()
+    }
+
     /// One more than the greatest slot ever used.
     pub(crate) fn slots(&self) -> usize {
         self.weights.len()

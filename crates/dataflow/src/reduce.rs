@@ -17,13 +17,16 @@
 //! 4. A group whose values fail (a sum out of range) is an error instead of a row, taken back when the group changes.
 //! 5. A step costs O(|Δin|) and nothing per untouched group; array_agg and string_agg cost the touched group.
 
-use crate::accumulate::AggregateState;
+mod one_shot;
+
+use crate::accumulate::{AggregateState, simplify};
 use crate::delta::{Delta, StepContext, StepError};
 use crate::group_table::GroupTable;
 use crate::map_filter_project::{MapFilterProject, report, without};
 use crate::spec::ReducePlan;
 use arrow_array::ArrayRef;
 use headwater_arrange::gather_batches;
+use headwater_expr::{Scalar, evaluate};
 use headwater_types::{Batch, DataType, DeltaBatch, Equality, RowEquality, SqlError};
 use std::sync::Arc;
 
@@ -35,6 +38,8 @@ const EMITTED_ROWS_MAX: usize = 16_384;
 pub struct Reduce {
     key: Vec<usize>,
     groups: GroupTable,
+    /// What several aggregates need of a row, computed once.
+    shared: Vec<Scalar>,
     aggregates: Vec<AggregateState>,
     /// The key's types, then the aggregates'.
     types: Vec<DataType>,
@@ -60,10 +65,12 @@ impl Reduce {
     pub fn new(plan: &ReducePlan, input: &[DataType]) -> Self {
         let key_types: Vec<DataType> = plan.key.iter().map(|&c| input[c].clone()).collect();
         let types = key_types.iter().cloned().chain(plan.aggregates.iter().map(|a| a.data_type.clone())).collect();
+        let (calls, shared) = simplify(&plan.aggregates, input.len());
         Self {
             key: plan.key.clone(),
+            shared,
             groups: GroupTable::new("Reduce", &key_types).with_representatives(),
-            aggregates: plan.aggregates.iter().map(AggregateState::new).collect(),
+            aggregates: calls.iter().map(AggregateState::new).collect(),
             types,
             mfp: MapFilterProject::new(&plan.mfp),
             global: plan.key.is_empty(),
@@ -91,13 +98,14 @@ impl Reduce {
             let slots = self.groups.resolve(&[], 1)?;
             self.touch(&slots, &mut before)?;
         }
-        for batch in input.batches.iter().filter(|batch| !batch.is_empty()) {
+        for batch in input.batches.into_iter().filter(|batch| !batch.is_empty()) {
+            let batch = self.with_shared(batch, context);
             let keys: Vec<ArrayRef> = self.key.iter().map(|&c| Arc::clone(&batch.rows.columns[c])).collect();
             let slots = self.groups.resolve(&keys, batch.rows.rows)?;
             self.touch(&slots, &mut before)?;
             self.groups.add(&slots, &batch.weights, &keys)?;
             for aggregate in &mut self.aggregates {
-                aggregate.update(batch, &slots, context, final_insertions, &mut output.errors)?;
+                aggregate.update(&batch, &slots, context, final_insertions, &mut output.errors)?;
             }
         }
         let touched = self.groups.take_touched()?;
@@ -117,8 +125,24 @@ impl Reduce {
         Ok(output)
     }
 
+    /// The memory kept, about.
+    #[must_use]
+    pub fn state_bytes(&self) -> usize {
+        self.groups.state_bytes() + self.aggregates.iter().map(AggregateState::state_bytes).sum::<usize>()
+    }
+
     fn is_live(&self, slot: u32) -> bool {
         self.groups.weight(slot) > 0 || (self.global && self.started)
+    }
+
+    /// A batch with the columns that several aggregates read.
+    fn with_shared(&self, mut batch: DeltaBatch, context: &StepContext<'_>) -> DeltaBatch {
+        for scalar in &self.shared {
+            // They cannot fail.
+            let value = evaluate(scalar, &batch.rows, &context.eval);
+            batch.rows.columns.push(value.array);
+        }
+        batch
     }
 
     /// Marks groups as touched and remembers the rows of those that are so for the first time.

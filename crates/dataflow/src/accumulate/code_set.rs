@@ -136,6 +136,16 @@ impl CodeSets {
         }
     }
 
+    /// Calls `each(group, code, weight)` for all that there is, which goes.
+    pub(super) fn drain(&mut self, mut each: impl FnMut(usize, u32, i64)) {
+        for (group, set) in std::mem::take(&mut self.groups).iter_mut().enumerate() {
+            let number = u32::try_from(group).expect("groups have 32 bits");
+            for entry in set.drain(number, &mut self.shared) {
+                each(group, entry.code, i64::from(entry.weight));
+            }
+        }
+    }
+
     /// The memory kept.
     pub(super) fn state_bytes(&self) -> usize {
         self.groups.capacity() * size_of::<Group>() + self.shared.bytes + self.shared.exceptions.allocation_size()

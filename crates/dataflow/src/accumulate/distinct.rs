@@ -54,6 +54,24 @@ impl DistinctSet {
         Arc::new(slots.iter().map(|&slot| Some(i64::from(self.sets.count(slot as usize)))).collect::<Int64Array>())
     }
 
+    /// Adds what another has of other rows; its group `i` is `slots[i]` here.
+    pub(super) fn absorb(&mut self, mut other: Self, slots: &[u32]) -> Result<(), StepError> {
+        let theirs: Vec<u32> = (0u32..).take(other.values.slots()).collect();
+        let codes = self.values.resolve(&other.values.keys(&theirs)?, theirs.len())?;
+        let in_use = self.values.slots();
+        let (sets, values) = (&mut self.sets, &mut self.values);
+        let mut overflowed = false;
+        other.sets.drain(|group, code, weight| {
+            let code = codes[code as usize];
+            match sets.add(slots[group], code, weight, in_use) {
+                Ok(Change { before: 0, .. }) => values.refer(code, 1),
+                Ok(_) => {}
+                Err(_) => overflowed = true,
+            }
+        });
+        if overflowed { Err(StepError::WeightOverflow { operator: "Reduce" }) } else { Ok(()) }
+    }
+
     /// Adds a batch's weights.
     pub(super) fn update(&mut self, input: &Input<'_>) -> Result<(), StepError> {
         let codes = self.add(input, |_, _, _| {})?;

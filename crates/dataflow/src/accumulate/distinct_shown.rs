@@ -65,6 +65,11 @@ impl ShownValues {
         Ok(self.changes((&had, before), (&has, after)))
     }
 
+    /// The memory kept.
+    pub(super) fn state_bytes(&self) -> usize {
+        self.values.state_bytes()
+    }
+
     /// Which of these values are shown, and as what.
     fn shown(&self, slots: &[u32]) -> Result<(Vec<bool>, Batch), StepError> {
         let shown: Vec<bool> = slots.iter().map(|&slot| self.values.weight(slot) > 0).collect();

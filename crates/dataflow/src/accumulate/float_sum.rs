@@ -47,6 +47,20 @@ impl FloatSums {
         self.specials.remove(&slot);
     }
 
+    /// Adds what another has of other rows; its group `i` is `slots[i]` here.
+    pub(super) fn absorb(&mut self, other: &Self, slots: &[u32]) {
+        for ((&slot, sum), count) in slots.iter().zip(&other.sums).zip(&other.counts) {
+            self.sums[slot as usize].absorb(sum);
+            self.counts[slot as usize] = self.counts[slot as usize].wrapping_add(*count);
+        }
+        for (&theirs, counts) in &other.specials {
+            let held = self.specials.entry(slots[theirs] as usize).or_default();
+            for (sum, count) in held.iter_mut().zip(counts) {
+                *sum = sum.wrapping_add(*count);
+            }
+        }
+    }
+
     pub(super) fn update(&mut self, input: &Input<'_>) {
         let Some(arg) = input.args.first() else { return };
         let value_of = doubles(arg, self.single);
@@ -64,6 +78,11 @@ impl FloatSums {
                 self.specials.remove(&slot);
             }
         });
+    }
+
+    /// The memory kept, but for sums of many limbs.
+    pub(super) fn state_bytes(&self) -> usize {
+        self.sums.capacity() * (size_of::<ExactSum>() + size_of::<i64>()) + self.specials.allocation_size()
     }
 
     pub(super) fn value(&self, slot: usize) -> Result<Datum> {
@@ -135,6 +154,18 @@ impl ExactSum {
             let part = if limb < 4 { (low >> (LIMB_BITS * limb)) as u64 & 0xffff_ffff } else { high as u64 };
             let part = i64::try_from(part).expect("32 bits");
             self.limbs[first - self.low + limb as usize] += if negative { -part } else { part };
+        }
+        self.normalise();
+    }
+
+    fn absorb(&mut self, other: &Self) {
+        if other.limbs.is_empty() {
+            return;
+        }
+        self.cover(other.low, other.low + other.limbs.len() + 1);
+        let first = other.low - self.low;
+        for (limb, term) in self.limbs[first..].iter_mut().zip(&other.limbs) {
+            *limb += *term;
         }
         self.normalise();
     }

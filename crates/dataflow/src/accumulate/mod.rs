@@ -18,11 +18,13 @@ mod float_sum;
 mod numeric_sum;
 mod ordered;
 mod simple;
+mod simplify;
+
+pub(crate) use simplify::simplify;
 
 use crate::delta::{StepContext, StepError};
-use crate::map_filter_project::report;
+use crate::map_filter_project::{report, without};
 use crate::order_key::equal_may_differ;
-use arrow_array::cast::AsArray;
 use arrow_array::{Array, ArrayRef};
 use arrow_buffer::BooleanBuffer;
 use distinct::{Appeared, DistinctSet};
@@ -33,6 +35,7 @@ use headwater_types::{ColumnBuilder, ColumnOrder, DataType, Datum, DeltaBatch, S
 use numeric_sum::NumericSums;
 use ordered::{Collected, Extremes};
 use simple::{Booleans, Counts, IntegerSums, IntervalSums};
+use simplify::SimpleCall;
 
 /// Bytes of text in one column of values.
 const COLUMN_BYTES_MAX: usize = 1 << 30;
@@ -127,6 +130,8 @@ pub(crate) struct AggregateState {
     order_keys: Vec<Scalar>,
     /// Whether a NULL first argument counts for nothing.
     skips_null: bool,
+    /// The scale of the zeros that rows outside the filter add to the sum, if they do.
+    zero_scale: Option<u32>,
     distinct: Option<Distinct>,
     accumulator: Accumulator,
     data_type: DataType,
@@ -139,7 +144,7 @@ pub(crate) struct Values {
 }
 
 impl AggregateState {
-    pub(crate) fn new(call: &Aggregate<Column>) -> Self {
+    pub(crate) fn new(SimpleCall { call, zero_scale }: &SimpleCall) -> Self {
         let arg_types: Vec<DataType> = call.args.iter().map(Scalar::data_type).collect();
         let key_types: Vec<DataType> = call.order_by.iter().map(|(key, _)| key.data_type()).collect();
         let orders: Vec<ColumnOrder> = call.order_by.iter().map(|(_, order)| *order).collect();
@@ -153,6 +158,7 @@ impl AggregateState {
             filter: call.filter.clone(),
             order_keys: call.order_by.iter().map(|(key, _)| key.clone()).collect(),
             skips_null: !collects && !call.args.is_empty(),
+            zero_scale: *zero_scale,
             distinct: (call.distinct && !own && !call.args.is_empty()).then(|| Distinct::new(call, &arg_types)),
             accumulator,
             data_type: call.data_type.clone(),
@@ -199,6 +205,14 @@ impl AggregateState {
         if let Some(filter) = &self.filter {
             let (mask, failures) = evaluate_predicate(filter, rows, &context.eval);
             report(&failures, &batch.weights, errors);
+            if let Some(scale) = self.zero_scale {
+                let others = !mask.values();
+                let others = if failures.is_empty() { others } else { &others & without(&failures, rows.rows).values() };
+                let weights = &batch.weights;
+                let selected = Some(&others);
+                let input = Input { slots, weights, args: &[], keys: &[], selected, final_insertions };
+                self.accumulator.add_zeros(&input, scale);
+            }
             narrow(mask.values().clone());
         }
         let mut value_of = |expr: &Scalar| {
@@ -254,13 +268,43 @@ impl AggregateState {
         report(failed, &batch.weights, errors);
     }
 
+    /// Whether [`AggregateState::absorb`] can add up parts.
+    pub(crate) fn is_divisible(&self) -> bool {
+        self.distinct.is_none()
+    }
+
+    /// Adds what the same call over other rows, none of which is ever retracted, has come to; its group `i` is `slots[i]`
+    /// here.
+    pub(crate) fn absorb(&mut self, other: Self, slots: &[u32]) -> Result<(), StepError> {
+        use Accumulator as A;
+        match (&mut self.accumulator, other.accumulator) {
+            (A::Count(mine), A::Count(theirs)) => mine.absorb(&theirs, slots),
+            (A::Integers(mine), A::Integers(theirs)) => mine.absorb(&theirs, slots),
+            (A::Numerics(mine), A::Numerics(theirs)) => mine.absorb(theirs, slots),
+            (A::Floats(mine), A::Floats(theirs)) => mine.absorb(&theirs, slots),
+            (A::Intervals(mine), A::Intervals(theirs)) => mine.absorb(&theirs, slots),
+            (A::Booleans(mine), A::Booleans(theirs)) => mine.absorb(&theirs, slots),
+            (A::Extremes(mine), A::Extremes(theirs)) => mine.absorb(theirs, slots),
+            (A::Collected(mine), A::Collected(theirs)) => mine.absorb(theirs, slots),
+            (A::DistinctCount(mine), A::DistinctCount(theirs)) => mine.absorb(*theirs, slots)?,
+            _ => unreachable!("parts of one call have one kind of state"),
+        }
+        Ok(())
+    }
+
     /// The values of these groups.
     pub(crate) fn values(&self, slots: &[u32]) -> Values {
-        match &self.accumulator {
-            Accumulator::Count(state) => return Values { column: state.column(slots), errors: vec![] },
-            Accumulator::DistinctCount(state) => return Values { column: state.counts(slots), errors: vec![] },
-            _ => {}
-        }
+        let typed = match &self.accumulator {
+            Accumulator::Count(state) => Some(Values { column: state.column(slots), errors: vec![] }),
+            Accumulator::DistinctCount(state) => Some(Values { column: state.counts(slots), errors: vec![] }),
+            Accumulator::Integers(state) => state.values(slots),
+            Accumulator::Numerics(state) => state.values(slots),
+            _ => None,
+        };
+        typed.unwrap_or_else(|| self.values_one_by_one(slots))
+    }
+
+    fn values_one_by_one(&self, slots: &[u32]) -> Values {
         let mut column = ColumnBuilder::new(&self.data_type, slots.len());
         let mut errors = vec![];
         let mut text_bytes = 0;
@@ -294,6 +338,16 @@ impl AggregateState {
         Values { column: column.finish(), errors }
     }
 
+    /// The memory kept, about.
+    pub(crate) fn state_bytes(&self) -> usize {
+        let distinct = match &self.distinct {
+            None => 0,
+            Some(Distinct::Any(set)) => set.state_bytes(),
+            Some(Distinct::Least(values)) => values.state_bytes(),
+        };
+        self.accumulator.state_bytes() + distinct
+    }
+
     /// Forgets a group that has no rows.
     pub(crate) fn reset(&mut self, slot: u32) {
         let slot = slot as usize;
@@ -315,6 +369,29 @@ impl AggregateState {
 }
 
 impl Accumulator {
+    /// Adds zeros to sums.
+    fn add_zeros(&mut self, input: &Input<'_>, scale: u32) {
+        match self {
+            Self::Integers(state) => state.add_zeros(input),
+            Self::Numerics(state) => state.add_zeros(input, scale),
+            _ => unreachable!("zeros are left out of sums of integers and numerics only"),
+        }
+    }
+
+    fn state_bytes(&self) -> usize {
+        match self {
+            Self::Count(state) => state.state_bytes(),
+            Self::Integers(state) => state.state_bytes(),
+            Self::Numerics(state) => state.state_bytes(),
+            Self::Floats(state) => state.state_bytes(),
+            Self::Intervals(state) => state.state_bytes(),
+            Self::Booleans(state) => state.state_bytes(),
+            Self::Extremes(state) => state.state_bytes(),
+            Self::Collected(state) => state.state_bytes(),
+            Self::DistinctCount(state) => state.state_bytes(),
+        }
+    }
+
     fn update(&mut self, input: &Input<'_>) -> Result<(), StepError> {
         match self {
             Self::Count(state) => state.update(input),
@@ -361,14 +438,5 @@ fn accumulator_for(
             let separated = call.function == F::StringAgg;
             Accumulator::Collected(Collected::new(arg_types.to_vec(), key_types, orders, separated))
         }
-    }
-}
-
-/// The 16-byte values of a numeric column.
-fn numerics(array: &ArrayRef) -> impl Fn(usize) -> headwater_types::Numeric + '_ {
-    let array = array.as_fixed_size_binary();
-    move |row| {
-        let bytes = array.value(row).try_into().expect("a numeric has 16 bytes");
-        headwater_types::Numeric::from_bytes(bytes)
     }
 }

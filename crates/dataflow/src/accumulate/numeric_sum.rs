@@ -1,93 +1,183 @@
 //! Exact sums of numerics.
 //!
 //! ```text
-//!  Σ  mantissa × 10^(28 − scale) × weight      a 256-bit integer: |mantissa| < 2^96, 10^28 < 2^94, weight < 2^63
-//!  display scale = the largest scale among live values: their counts, by scale
+//!  per group and scale   Σ mantissa × weight            128 bits, and the number of values
+//!                          └─ what they do not hold ─▶ wide: Σ mantissa × 10^(28 − scale) × weight, 256 bits
+//!  display scale = the largest scale among live values
 //! ```
 //!
 //! A sum in `rust_decimal` rounds past 96 bits, so that retracting would not give back what was there. Here nothing is
 //! rounded before the value is read; it is then rounded once (half away from zero) if 96 bits do not hold it, and out of
-//! range if they do not hold its integer part.
+//! range if they do not hold its integer part. 256 bits hold every sum: |mantissa| < 2^96, 10^28 < 2^94, weight < 2^63.
 
-use super::{Input, numerics};
+use super::{Input, Values};
 use crate::order_key::{SCALE_MAX, scaled};
-use arrow_buffer::i256;
+use arrow_array::cast::AsArray;
+use arrow_array::{ArrayRef, BinaryArray, FixedSizeBinaryArray};
+use arrow_buffer::{Buffer, NullBufferBuilder, OffsetBuffer, ScalarBuffer, i256};
 use hashbrown::HashMap;
 use headwater_expr::AggregateFunction;
-use headwater_types::{Datum, Numeric, Result, SumState};
-use rust_decimal::Decimal;
+use headwater_types::{Datum, NUMERIC_BYTES, Numeric, Result, SumState};
 use smallvec::SmallVec;
+use std::sync::Arc;
 
 /// sum and avg of numerics, and their state.
 #[derive(Debug)]
 pub(super) struct NumericSums {
     function: AggregateFunction,
-    sums: Vec<i256>,
-    counts: Vec<i64>,
-    /// (scale, live values), of the scales that occur.
-    scales: Vec<SmallVec<[(u32, i64); 2]>>,
+    sums: Vec<Sum>,
     /// NaN, Infinity, −Infinity, of the groups that have any.
     specials: HashMap<usize, [i64; 3], ahash::RandomState>,
+}
+
+/// A group's.
+#[derive(Debug, Default)]
+struct Sum {
+    count: i64,
+    /// Of the scales that occur.
+    lanes: SmallVec<[Lane; 2]>,
+    wide: Option<Box<i256>>,
+}
+
+#[derive(Debug)]
+struct Lane {
+    sum: i128,
+    /// Live values.
+    count: i64,
+    scale: u32,
+}
+
+impl Sum {
+    #[inline]
+    fn add(&mut self, mantissa: i128, scale: u32, weight: i64) {
+        self.count = self.count.wrapping_add(weight);
+        let lane = match self.lanes.iter().position(|lane| lane.scale == scale) {
+            Some(lane) => lane,
+            None => {
+                self.lanes.push(Lane { sum: 0, count: 0, scale });
+                self.lanes.len() - 1
+            }
+        };
+        let held = &mut self.lanes[lane];
+        held.count = held.count.wrapping_add(weight);
+        let sum = mantissa.checked_mul(i128::from(weight)).and_then(|term| held.sum.checked_add(term));
+        match sum {
+            Some(sum) => held.sum = sum,
+            None => {
+                let term = scaled(mantissa, SCALE_MAX - scale);
+                self.add_wide(term.wrapping_mul(i256::from_i128(i128::from(weight))));
+            }
+        }
+        if self.lanes[lane].count == 0 {
+            let Lane { sum, .. } = self.lanes.swap_remove(lane);
+            if sum != 0 {
+                self.add_wide(scaled(sum, SCALE_MAX - scale));
+            }
+        }
+    }
+
+    fn absorb(&mut self, other: Self) {
+        self.count = self.count.wrapping_add(other.count);
+        for lane in other.lanes {
+            let Some(held) = self.lanes.iter_mut().find(|held| held.scale == lane.scale) else {
+                self.lanes.push(lane);
+                continue;
+            };
+            held.count = held.count.wrapping_add(lane.count);
+            match held.sum.checked_add(lane.sum) {
+                Some(sum) => held.sum = sum,
+                None => self.add_wide(scaled(lane.sum, SCALE_MAX - lane.scale)),
+            }
+        }
+        if let Some(wide) = other.wide {
+            self.add_wide(*wide);
+        }
+    }
+
+    #[cold]
+    fn add_wide(&mut self, term: i256) {
+        let wide = self.wide.get_or_insert_default();
+        **wide = wide.wrapping_add(term);
+    }
+
+    fn scale(&self) -> u32 {
+        self.lanes.iter().map(|lane| lane.scale).max().unwrap_or(0)
+    }
+
+    /// The sum in units of 10^-28.
+    fn total(&self) -> i256 {
+        let wide = self.wide.as_deref().copied().unwrap_or(i256::ZERO);
+        let lanes = self.lanes.iter().map(|lane| scaled(lane.sum, SCALE_MAX - lane.scale));
+        lanes.fold(wide, i256::wrapping_add)
+    }
+
+    /// The sum's bytes, where it takes no more than 128 bits on the way and 96 in the end.
+    fn narrow_bytes(&self) -> Option<[u8; NUMERIC_BYTES]> {
+        if self.wide.is_some() {
+            return None;
+        }
+        let scale = self.scale();
+        let aligned = |lane: &Lane| lane.sum.checked_mul(10i128.pow(scale - lane.scale));
+        let sum = self.lanes.iter().try_fold(0i128, |sum, lane| sum.checked_add(aligned(lane)?))?;
+        Numeric::bytes_of_parts(sum, scale)
+    }
 }
 
 impl NumericSums {
     pub(super) fn new(function: AggregateFunction) -> Self {
         // Looked up by slot only: its order is never seen.
         let specials = HashMap::with_hasher(ahash::RandomState::with_seeds(1, 2, 3, 4));
-        Self { function, sums: vec![], counts: vec![], scales: vec![], specials }
+        Self { function, sums: vec![], specials }
     }
 
     pub(super) fn grow(&mut self, slots: usize) {
-        self.sums.resize(slots, i256::ZERO);
-        self.counts.resize(slots, 0);
-        self.scales.resize_with(slots, SmallVec::new);
+        self.sums.resize_with(slots, Sum::default);
     }
 
     pub(super) fn reset(&mut self, slot: usize) {
-        self.sums[slot] = i256::ZERO;
-        self.counts[slot] = 0;
-        self.scales[slot] = SmallVec::new();
+        self.sums[slot] = Sum::default();
         self.specials.remove(&slot);
+    }
+
+    /// Adds what another has of other rows; its group `i` is `slots[i]` here.
+    pub(super) fn absorb(&mut self, other: Self, slots: &[u32]) {
+        for (&slot, theirs) in slots.iter().zip(other.sums) {
+            self.sums[slot as usize].absorb(theirs);
+        }
+        for (theirs, counts) in other.specials {
+            let held = self.specials.entry(slots[theirs] as usize).or_default();
+            for (sum, count) in held.iter_mut().zip(counts) {
+                *sum = sum.wrapping_add(count);
+            }
+        }
     }
 
     pub(super) fn update(&mut self, input: &Input<'_>) {
         let Some(arg) = input.args.first() else { return };
-        let value_of = numerics(arg);
+        let values = arg.as_fixed_size_binary().value_data().as_chunks::<NUMERIC_BYTES>().0;
         input.for_each(|row, slot, weight| {
-            self.counts[slot] = self.counts[slot].wrapping_add(weight);
-            match value_of(row) {
-                Numeric::Finite(value) => self.add(slot, value, weight),
-                Numeric::NaN => self.add_special(slot, 0, weight),
-                Numeric::Infinity => self.add_special(slot, 1, weight),
-                Numeric::NegInfinity => self.add_special(slot, 2, weight),
+            let bytes = values[row];
+            match Numeric::finite_parts(bytes) {
+                Some((mantissa, scale)) => self.sums[slot].add(mantissa, scale, weight),
+                None => self.add_special(slot, Numeric::from_bytes(bytes), weight),
             }
         });
     }
 
-    fn add(&mut self, slot: usize, value: Decimal, weight: i64) {
-        let (mantissa, scale) = (value.mantissa(), value.scale());
-        if mantissa != 0 {
-            let aligned = scaled(mantissa, SCALE_MAX - scale);
-            let term = match weight {
-                1 => aligned,
-                -1 => aligned.wrapping_neg(),
-                _ => aligned.wrapping_mul(i256::from_i128(i128::from(weight))),
-            };
-            self.sums[slot] = self.sums[slot].wrapping_add(term);
-        }
-        let scales = &mut self.scales[slot];
-        match scales.iter().position(|(s, _)| *s == scale) {
-            Some(place) => {
-                scales[place].1 = scales[place].1.wrapping_add(weight);
-                if scales[place].1 == 0 {
-                    scales.swap_remove(place);
-                }
-            }
-            None => scales.push((scale, weight)),
-        }
+    /// Adds a zero of this scale for every row.
+    pub(super) fn add_zeros(&mut self, input: &Input<'_>, scale: u32) {
+        input.for_each(|_, slot, weight| self.sums[slot].add(0, scale, weight));
     }
 
-    fn add_special(&mut self, slot: usize, which: usize, weight: i64) {
+    #[cold]
+    fn add_special(&mut self, slot: usize, value: Numeric, weight: i64) {
+        let sum = &mut self.sums[slot];
+        sum.count = sum.count.wrapping_add(weight);
+        let which = match value {
+            Numeric::Infinity => 1,
+            Numeric::NegInfinity => 2,
+            Numeric::NaN | Numeric::Finite(_) => 0,
+        };
         let counts = self.specials.entry(slot).or_default();
         counts[which] = counts[which].wrapping_add(weight);
         if *counts == [0; 3] {
@@ -95,17 +185,76 @@ impl NumericSums {
         }
     }
 
-    pub(super) fn value(&self, slot: usize) -> Result<Datum> {
-        if self.counts[slot] == 0 {
-            return Ok(Datum::Null);
-        }
-        let state = SumState {
-            sum: self.sums[slot],
-            scale: self.scales[slot].iter().map(|(scale, _)| *scale).max().unwrap_or(0),
-            count: self.counts[slot],
+    /// What is known of a group with values.
+    fn state(&self, slot: usize) -> Option<SumState> {
+        let sum = &self.sums[slot];
+        (sum.count != 0).then(|| SumState {
+            sum: sum.total(),
+            scale: sum.scale(),
+            count: sum.count,
             specials: self.specials.get(&slot).copied().unwrap_or_default(),
-        };
-        shown(self.function, &state)
+        })
+    }
+
+    pub(super) fn value(&self, slot: usize) -> Result<Datum> {
+        self.state(slot).map_or(Ok(Datum::Null), |state| shown(self.function, &state))
+    }
+
+    /// The values of these groups, but for averages.
+    pub(super) fn values(&self, slots: &[u32]) -> Option<Values> {
+        match self.function {
+            AggregateFunction::Sum => Some(self.sums_of(slots)),
+            AggregateFunction::SumState => Some(Values { column: self.states_of(slots), errors: vec![] }),
+            _ => None,
+        }
+    }
+
+    fn sums_of(&self, slots: &[u32]) -> Values {
+        let mut bytes = Vec::with_capacity(slots.len() * NUMERIC_BYTES);
+        let mut nulls = NullBufferBuilder::new(slots.len());
+        let mut errors = vec![];
+        for (place, &slot) in (0u32..).zip(slots) {
+            let slot = slot as usize;
+            let narrow = || self.sums[slot].narrow_bytes().filter(|_| !self.specials.contains_key(&slot));
+            let value = match self.sums[slot].count {
+                0 => None,
+                _ => narrow().or_else(|| match self.value(slot) {
+                    Ok(Datum::Numeric(value)) => Some(value.to_bytes()),
+                    Ok(_) => None,
+                    Err(error) => {
+                        errors.push((place, error));
+                        None
+                    }
+                }),
+            };
+            bytes.extend(value.unwrap_or_default());
+            nulls.append(value.is_some());
+        }
+        let width = i32::try_from(NUMERIC_BYTES).expect("16 is an i32");
+        let column = FixedSizeBinaryArray::new(width, Buffer::from_vec(bytes), nulls.finish());
+        Values { column: Arc::new(column), errors }
+    }
+
+    fn states_of(&self, slots: &[u32]) -> ArrayRef {
+        let (mut offsets, mut bytes) = (Vec::with_capacity(slots.len() + 1), Vec::with_capacity(slots.len() * 24));
+        let mut nulls = NullBufferBuilder::new(slots.len());
+        offsets.push(0);
+        for &slot in slots {
+            let state = self.state(slot as usize);
+            nulls.append(state.is_some());
+            if let Some(state) = state {
+                bytes.extend(state.encode());
+            }
+            offsets.push(i32::try_from(bytes.len()).expect("a state is small, and the groups of an output few"));
+        }
+        let offsets = OffsetBuffer::new(ScalarBuffer::from(offsets));
+        Arc::new(BinaryArray::new(offsets, Buffer::from_vec(bytes), nulls.finish()))
+    }
+
+    /// The memory kept.
+    pub(super) fn state_bytes(&self) -> usize {
+        let wide = self.sums.iter().filter(|sum| sum.wide.is_some()).count();
+        self.sums.capacity() * size_of::<Sum>() + wide * size_of::<i256>() + self.specials.allocation_size()
     }
 }
 
@@ -164,5 +313,9 @@ mod tests {
             Ok("7922816251426433759354395033.5")
         );
         assert_eq!(sum_of(&[("1", 1), ("1", -1)], false).as_deref(), Ok("Null"));
+        // Beyond 128 bits, and back; two values of one scale that cancel in number but not in sum.
+        let many = i64::MAX / 4;
+        assert_eq!(sum_of(&[(max, many), ("0.25", 1), (max, -many)], false).as_deref(), Ok("0.25"));
+        assert_eq!(sum_of(&[("5", 1), ("2", -1), ("0.5", 1)], false).as_deref(), Ok("3.5"));
     }
 }

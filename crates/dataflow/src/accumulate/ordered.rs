@@ -15,6 +15,15 @@ const COLLECTED_BYTES_MAX: usize = 1 << 30;
 
 type Multiset<V> = BTreeMap<Box<[u8]>, (i64, V)>;
 
+/// About what an entry takes in memory besides its own size: its key's bytes, and a map's nodes are not full.
+const ENTRY_BYTES: usize = 32;
+
+/// Bytes of the sets of all groups, about.
+fn state_bytes<V>(sets: &[Multiset<V>]) -> usize {
+    let entries: usize = sets.iter().map(BTreeMap::len).sum();
+    size_of_val(sets) + entries * (size_of::<(Box<[u8]>, (i64, V))>() + ENTRY_BYTES)
+}
+
 /// Adds to a value's count; counts may be negative for a while within a step.
 fn add<V>(set: &mut Multiset<V>, key: &[u8], weight: i64, value: impl FnOnce() -> V) {
     match set.get_mut(key) {
@@ -59,19 +68,28 @@ impl Extremes {
             key.clear();
             push_identity(&value, &mut key);
             let set = &mut self.sets[slot];
-            if input.final_insertions {
-                // One entry: the best so far.
-                if let Some((best, (_, held))) = set.first_key_value() {
-                    let order = value.sql_cmp(held);
-                    let order = if self.greatest { order.reverse() } else { order };
-                    if order.then_with(|| key[..].cmp(best)).is_ge() {
-                        return;
-                    }
-                    set.clear();
-                }
+            if input.final_insertions && !improves(set, &key, &value, self.greatest) {
+                return;
             }
             add(set, &key, weight, || value);
         });
+    }
+
+    /// Takes what another has of other rows, nothing of which will ever be retracted; its group `i` is `slots[i]` here.
+    pub(super) fn absorb(&mut self, other: Self, slots: &[u32]) {
+        for (&slot, theirs) in slots.iter().zip(other.sets) {
+            let set = &mut self.sets[slot as usize];
+            for (key, (weight, value)) in theirs {
+                if improves(set, &key, &value, self.greatest) {
+                    add(set, &key, weight, || value);
+                }
+            }
+        }
+    }
+
+    /// The memory kept, about.
+    pub(super) fn state_bytes(&self) -> usize {
+        state_bytes(&self.sets)
     }
 
     pub(super) fn value(&self, slot: usize) -> Datum {
@@ -84,6 +102,19 @@ impl Extremes {
         let equal = set.values().rev().take_while(|(_, value)| value.sql_cmp(greatest).is_eq());
         equal.last().map_or(Datum::Null, |(_, value)| value.clone())
     }
+}
+
+/// Whether a value is better than the only one of a group, which then goes.
+fn improves(set: &mut Multiset<Datum>, key: &[u8], value: &Datum, greatest: bool) -> bool {
+    if let Some((best, (_, held))) = set.first_key_value() {
+        let order = value.sql_cmp(held);
+        let order = if greatest { order.reverse() } else { order };
+        if order.then_with(|| key.cmp(best)).is_ge() {
+            return false;
+        }
+        set.clear();
+    }
+    true
 }
 
 /// array_agg, string_agg.
@@ -115,6 +146,15 @@ impl Collected {
         self.sets[slot].clear();
     }
 
+    /// Adds what another has of other rows; its group `i` is `slots[i]` here.
+    pub(super) fn absorb(&mut self, other: Self, slots: &[u32]) {
+        for (&slot, theirs) in slots.iter().zip(other.sets) {
+            for (key, (weight, values)) in theirs {
+                add(&mut self.sets[slot as usize], &key, weight, || values);
+            }
+        }
+    }
+
     pub(super) fn update(&mut self, input: &Input<'_>) {
         let mut key = vec![];
         input.for_each(|row, slot, weight| {
@@ -129,6 +169,11 @@ impl Collected {
             }
             add(&mut self.sets[slot], &key, weight, || values);
         });
+    }
+
+    /// The memory kept, about.
+    pub(super) fn state_bytes(&self) -> usize {
+        state_bytes(&self.sets)
     }
 
     pub(super) fn value(&self, slot: usize) -> Result<Datum> {

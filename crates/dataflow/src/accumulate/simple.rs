@@ -1,6 +1,6 @@
 //! Counts, sums of integers and intervals, bool_and and bool_or: a few words per group, added in place.
 
-use super::Input;
+use super::{Input, Values};
 use super::numeric_sum::shown;
 use crate::order_key::{SCALE_MAX, scaled};
 use arrow_array::cast::AsArray;
@@ -25,9 +25,22 @@ impl Counts {
         self.counts[slot] = 0;
     }
 
+    /// Adds what another has of other rows; its group `i` is `slots[i]` here.
+    pub(super) fn absorb(&mut self, other: &Self, slots: &[u32]) {
+        for (&slot, count) in slots.iter().zip(&other.counts) {
+            let sum = &mut self.counts[slot as usize];
+            *sum = sum.wrapping_add(*count);
+        }
+    }
+
     pub(super) fn update(&mut self, input: &Input<'_>) {
         let counts = &mut self.counts[..];
         input.for_each(|_, slot, weight| counts[slot] = counts[slot].wrapping_add(weight));
+    }
+
+    /// The memory kept.
+    pub(super) fn state_bytes(&self) -> usize {
+        self.counts.capacity() * size_of::<i64>()
     }
 
     pub(super) fn column(&self, slots: &[u32]) -> ArrayRef {
@@ -61,6 +74,15 @@ impl IntegerSums {
         self.counts[slot] = 0;
     }
 
+    /// Adds what another has of other rows; its group `i` is `slots[i]` here.
+    pub(super) fn absorb(&mut self, other: &Self, slots: &[u32]) {
+        for ((&slot, sum), count) in slots.iter().zip(&other.sums).zip(&other.counts) {
+            let slot = slot as usize;
+            self.sums[slot] = self.sums[slot].wrapping_add(*sum);
+            self.counts[slot] = self.counts[slot].wrapping_add(*count);
+        }
+    }
+
     pub(super) fn update(&mut self, input: &Input<'_>) {
         let Some(arg) = input.args.first() else { return };
         match self.arg {
@@ -77,6 +99,35 @@ impl IntegerSums {
             sums[slot] = sums[slot].wrapping_add(i128::from(value) * i128::from(weight));
             counts[slot] = counts[slot].wrapping_add(weight);
         });
+    }
+
+    /// Adds a zero for every row.
+    pub(super) fn add_zeros(&mut self, input: &Input<'_>) {
+        let counts = &mut self.counts[..];
+        input.for_each(|_, slot, weight| counts[slot] = counts[slot].wrapping_add(weight));
+    }
+
+    /// The values of these groups, if they are sums shown as int8.
+    pub(super) fn values(&self, slots: &[u32]) -> Option<Values> {
+        if self.function != AggregateFunction::Sum || !self.narrow {
+            return None;
+        }
+        let mut errors = vec![];
+        let values = (0u32..).zip(slots).map(|(place, &slot)| match self.value(slot as usize) {
+            Ok(Datum::Int8(sum)) => Some(sum),
+            Ok(_) => None,
+            Err(error) => {
+                errors.push((place, error));
+                None
+            }
+        });
+        let column: ArrayRef = Arc::new(values.collect::<Int64Array>());
+        Some(Values { column, errors })
+    }
+
+    /// The memory kept.
+    pub(super) fn state_bytes(&self) -> usize {
+        self.sums.capacity() * size_of::<i128>() + self.counts.capacity() * size_of::<i64>()
     }
 
     pub(super) fn value(&self, slot: usize) -> Result<Datum> {
@@ -118,6 +169,17 @@ impl IntervalSums {
         self.counts[slot] = 0;
     }
 
+    /// Adds what another has of other rows; its group `i` is `slots[i]` here.
+    pub(super) fn absorb(&mut self, other: &Self, slots: &[u32]) {
+        for ((&slot, parts), count) in slots.iter().zip(&other.sums).zip(&other.counts) {
+            let slot = slot as usize;
+            for (sum, part) in self.sums[slot].iter_mut().zip(parts) {
+                *sum = sum.wrapping_add(*part);
+            }
+            self.counts[slot] = self.counts[slot].wrapping_add(*count);
+        }
+    }
+
     pub(super) fn update(&mut self, input: &Input<'_>) {
         let Some(arg) = input.args.first() else { return };
         let values = arg.as_primitive::<IntervalMonthDayNanoType>().values();
@@ -130,6 +192,11 @@ impl IntervalSums {
             }
             counts[slot] = counts[slot].wrapping_add(weight);
         });
+    }
+
+    /// The memory kept.
+    pub(super) fn state_bytes(&self) -> usize {
+        self.sums.capacity() * size_of::<[i128; 3]>() + self.counts.capacity() * size_of::<i64>()
     }
 
     pub(super) fn value(&self, slot: usize) -> Result<Datum> {
@@ -172,6 +239,15 @@ impl Booleans {
         self.counts[slot] = [0; 2];
     }
 
+    /// Adds what another has of other rows; its group `i` is `slots[i]` here.
+    pub(super) fn absorb(&mut self, other: &Self, slots: &[u32]) {
+        for (&slot, counts) in slots.iter().zip(&other.counts) {
+            for (sum, count) in self.counts[slot as usize].iter_mut().zip(counts) {
+                *sum = sum.wrapping_add(*count);
+            }
+        }
+    }
+
     pub(super) fn update(&mut self, input: &Input<'_>) {
         let Some(arg) = input.args.first() else { return };
         let values = arg.as_boolean().values();
@@ -180,6 +256,11 @@ impl Booleans {
             let count = &mut counts[slot][usize::from(values.value(row))];
             *count = count.wrapping_add(weight);
         });
+    }
+
+    /// The memory kept.
+    pub(super) fn state_bytes(&self) -> usize {
+        self.counts.capacity() * size_of::<[i64; 2]>()
     }
 
     pub(super) fn value(&self, slot: usize) -> Datum {

@@ -298,3 +298,37 @@ fn work_is_proportional_to_the_change() {
     assert_eq!(output.rows(), 2);
     assert!(counted.rows_touched() <= 4, "{} rows", counted.rows_touched());
 }
+
+/// Rows that come once, in parts that are added up, against one step of all of them.
+#[test]
+fn parts_add_up() {
+    let divisible = |call: &Aggregate<Column>| !call.distinct || call.function == F::Count;
+    let aggregates: Vec<_> = aggregates().into_iter().filter(divisible).collect();
+    let types_out: Vec<DataType> =
+        [DataType::Text].into_iter().chain(aggregates.iter().map(|call| call.data_type.clone())).collect();
+    for key in [vec![TEXT], vec![]] {
+        let types_out = &types_out[1 - key.len()..];
+        let plan = ReducePlan { mfp: Mfp::identity(types_out.len()), key, aggregates: aggregates.clone() };
+        for seed in 0..20 {
+            let mut random = Random(seed);
+            let rows: Vec<(Row, i64)> = (0..random.below(60)).map(|_| (make(&mut random), 1)).collect();
+            let mut reduces: Vec<Reduce> = (0..3).map(|_| Reduce::new(&plan, &types())).collect();
+            for (place, change) in rows.iter().enumerate() {
+                let delta = delta_of(&mut random, vec![change.clone()], &types());
+                reduces[place % 3].collect(delta, &context(true)).expect("small");
+            }
+            let mut parts = reduces.into_iter();
+            let mut whole = parts.next().expect("there are three");
+            assert!(whole.is_divisible());
+            parts.for_each(|part| whole.absorb(part).expect("small"));
+            let mut found = Bag::default();
+            found.add_delta(&whole.finish(&context(true)).expect("small"), types_out);
+            let mut wanted = Bag::default();
+            let all = delta_of(&mut random, rows, &types());
+            wanted.add_delta(&Reduce::new(&plan, &types()).step(all, &context(true)).expect("small"), types_out);
+            assert_eq!(found, wanted, "seed {seed}");
+        }
+    }
+    let plan = ReducePlan { key: vec![KEY], aggregates: vec![], mfp: Mfp::identity(1) };
+    assert!(!Reduce::new(&plan, &types()).is_divisible(), "1 and 1.0 are one group, of which one is shown");
+}
