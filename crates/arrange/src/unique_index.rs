@@ -3,25 +3,28 @@
 //! ```text
 //!  root branch ─ 16 ─▶ branch ─ 16 ─▶ … ▶ leaf                      four bits of the hash per level
 //!
-//!  leaf   sorted  [ hash,row … ≤ 4096 ]     shared by a leaf's versions until it is merged
+//!  leaf   hashes  [ … ≤ 4096 ] rows [ … ]   sorted; shared by a leaf's versions until it is merged
 //!         recent  [ hash,row … ]            what came since
-//!         gone    [ hash,row … ]            what went of `sorted` since
+//!         gone    [ hash,row … ]            what went of the sorted ones since
 //! ```
 //!
 //! Each node is an `Arc`: cloning the index copies one pointer, and a write after that copies the nodes on its path only,
 //! of a leaf only what is recent. There is no table to double, hence no pause: leaves are merged and split one by one,
 //! each after a number of changes of its own.
 //!
-//! A batch is looked up and applied in order of the hashes, so that a leaf is visited once, and copied once.
+//! A batch is looked up and applied in order of the hashes, so that a leaf is visited once, and copied once. A large index
+//! is not in the cache: a look-up waits for memory three times. So a branch's leaves are first touched, all of them and
+//! then all places in them where a hash is looked for, before any is searched: memory answers such reads together.
 //!
 //! # Invariants
 //!
 //! 1. An entry's path is its hash, four bits a level from the top. Within a leaf, lists ascend by hash and row.
-//! 2. `gone` ⊆ `sorted`. An entry that is gone may have come again in `recent`.
+//! 2. What is `gone` is among the sorted entries. An entry that is gone may have come again in `recent`.
 //! 3. The index does not know keys: whoever looks up verifies rows, and entries of different keys may share a hash.
 //! 4. About 9 bytes an entry: 8 of data, the rest nodes and what has not been merged yet.
 
 use std::borrow::Cow;
+use std::hint::black_box;
 use std::sync::Arc;
 
 /// Entries in a leaf before it becomes a branch.
@@ -44,6 +47,10 @@ type Entry = u64;
 
 fn entry(hash: u64, row: u32) -> Entry {
     hash >> 32 << 32 | u64::from(row)
+}
+
+fn joined(hash: u32, row: u32) -> Entry {
+    u64::from(hash) << 32 | u64::from(row)
 }
 
 fn hash_of(entry: Entry) -> u32 {
@@ -120,7 +127,8 @@ fn sort(entries: &mut Vec<Entry>) {
 
 #[derive(Debug, Clone, Default)]
 struct Leaf {
-    sorted: Arc<[Entry]>,
+    hashes: Arc<[u32]>,
+    rows: Arc<[u32]>,
     recent: Box<[Entry]>,
     gone: Box<[Entry]>,
 }
@@ -193,8 +201,8 @@ impl Node {
         const COUNTS: usize = 16;
         match self {
             Self::Leaf(leaf) => {
-                let lists = leaf.sorted.len() + leaf.recent.len() + leaf.gone.len();
-                2 * COUNTS + size_of::<Leaf>() + lists * size_of::<Entry>()
+                let lists = leaf.hashes.len() + leaf.recent.len() + leaf.gone.len();
+                3 * COUNTS + size_of::<Leaf>() + lists * size_of::<Entry>()
             }
             Self::Branch(children) => {
                 COUNTS + size_of::<[Self; CHILDREN]>() + children.iter().map(Self::bytes).sum::<usize>()
@@ -214,17 +222,34 @@ fn leading(entries: &[Entry], bits: u32) -> Option<(usize, usize)> {
     Some((child, high / 2 + rest.partition_point(|&entry| child_of(entry, bits) == child)))
 }
 
+/// The parts of ascending entries that go to the children of a branch.
+fn parts(mut entries: &[Entry], bits: u32) -> impl Iterator<Item = (usize, &[Entry])> {
+    std::iter::from_fn(move || {
+        let (child, count) = leading(entries, bits)?;
+        let (here, rest) = entries.split_at(count);
+        entries = rest;
+        Some((child, here))
+    })
+}
+
 /// `bits`: in how many bits the hashes below the node differ.
-fn visit(node: &Node, bits: u32, mut probes: &[Entry], candidate: &mut impl FnMut(u32, u32)) {
+fn visit(node: &Node, bits: u32, probes: &[Entry], candidate: &mut impl FnMut(u32, u32)) {
     match node {
         Node::Leaf(leaf) => {
-            probes.iter().for_each(|&probe| leaf.rows(hash_of(probe), bits, |row| candidate(row_of(probe), row)));
+            probes.iter().for_each(|&probe| leaf.rows_of(hash_of(probe), bits, |row| candidate(row_of(probe), row)));
         }
         Node::Branch(children) => {
-            while let Some((child, count)) = leading(probes, bits) {
-                let (here, rest) = probes.split_at(count);
-                visit(&children[child], bits - BRANCH_BITS, here, candidate);
-                probes = rest;
+            let below = bits - BRANCH_BITS;
+            let leaves = || {
+                parts(probes, bits).filter_map(|(child, probes)| match &children[child] {
+                    Node::Leaf(leaf) => Some((leaf, probes)),
+                    Node::Branch(_) => None,
+                })
+            };
+            black_box(leaves().fold(0, |sum, (leaf, _)| sum ^ leaf.hashes.len() ^ leaf.recent.len()));
+            black_box(leaves().fold(0, |sum, (leaf, probes)| sum ^ leaf.touch(probes, below)));
+            for (child, probes) in parts(probes, bits) {
+                visit(&children[child], below, probes, candidate);
             }
         }
     }
@@ -235,11 +260,16 @@ fn change(node: &mut Node, bits: u32, mut removed: &[Entry], mut added: &[Entry]
     match node {
         Node::Leaf(leaf) => {
             let changed = leaf.changed(bits, removed, added);
-            let is_large = changed.sorted.len() > LEAF_ENTRIES_MAX && bits > 0;
+            let is_large = changed.hashes.len() > LEAF_ENTRIES_MAX && bits > 0;
             *node = if is_large { split(&changed, bits) } else { Node::Leaf(Arc::new(changed)) };
         }
         Node::Branch(children) => {
             let children = Arc::make_mut(children);
+            let touched = parts(added, bits).map(|(child, _)| match &children[child] {
+                Node::Leaf(leaf) => leaf.recent.len() ^ leaf.hashes.len(),
+                Node::Branch(_) => 0,
+            });
+            black_box(touched.fold(0, |sum, value| sum ^ value));
             loop {
                 let (first_removed, first_added) = (leading(removed, bits), leading(added, bits));
                 let Some(child) = first_removed.into_iter().chain(first_added).map(|(child, _)| child).min() else {
@@ -257,54 +287,53 @@ fn change(node: &mut Node, bits: u32, mut removed: &[Entry], mut added: &[Entry]
 
 /// A leaf that has just been merged, as a branch.
 fn split(leaf: &Leaf, bits: u32) -> Node {
-    let mut rest = &leaf.sorted[..];
+    let mut start = 0;
     Node::Branch(Arc::new(std::array::from_fn(|child| {
-        let count = rest.partition_point(|&entry| child_of(entry, bits) <= child);
-        let (here, after) = rest.split_at(count);
-        rest = after;
-        Node::Leaf(Arc::new(Leaf { sorted: here.into(), ..Leaf::default() }))
+        let rest = &leaf.hashes[start..];
+        let end = start + rest.partition_point(|&hash| child_of(u64::from(hash) << 32, bits) <= child);
+        let (hashes, rows) = (leaf.hashes[start..end].into(), leaf.rows[start..end].into());
+        start = end;
+        Node::Leaf(Arc::new(Leaf { hashes, rows, ..Leaf::default() }))
     })))
 }
 
-/// Where entries of at least `target` begin in an ascending list, looked for around a guess.
-fn place_near(entries: &[Entry], guess: usize, target: Entry) -> usize {
-    let mut step = 8;
-    let within = if guess < entries.len() && entries[guess] < target {
+/// Where hashes of at least `target` begin in an ascending list, looked for around a guess.
+fn place_near(hashes: &[u32], guess: usize, target: u32) -> usize {
+    let mut step = 16;
+    let within = if guess < hashes.len() && hashes[guess] < target {
         let mut low = guess + 1;
         loop {
             let high = low + step;
-            if high >= entries.len() {
-                break low..entries.len();
+            if high >= hashes.len() {
+                break low..hashes.len();
             }
-            if entries[high] >= target {
+            if hashes[high] >= target {
                 break low..high;
             }
             low = high + 1;
             step *= 2;
         }
     } else {
-        let mut high = guess.min(entries.len());
+        let mut high = guess.min(hashes.len());
         loop {
             let Some(low) = high.checked_sub(step) else { break 0..high };
-            if entries[low] < target {
+            if hashes[low] < target {
                 break low + 1..high;
             }
             high = low;
             step *= 2;
         }
     };
-    within.start + entries[within].partition_point(|&entry| entry < target)
+    within.start + hashes[within].partition_point(|&hash| hash < target)
 }
 
 impl Leaf {
     /// The rows of a hash; hashes in this leaf differ in their low `bits`.
-    fn rows(&self, hash: u32, bits: u32, mut visit: impl FnMut(u32)) {
-        for &entry in &self.sorted[self.place(hash, bits)..] {
-            if hash_of(entry) != hash {
-                break;
-            }
-            if self.gone.is_empty() || self.gone.binary_search(&entry).is_err() {
-                visit(row_of(entry));
+    fn rows_of(&self, hash: u32, bits: u32, mut visit: impl FnMut(u32)) {
+        let first = self.place(hash, bits);
+        for (_, &row) in self.hashes[first..].iter().zip(&self.rows[first..]).take_while(|(other, _)| **other == hash) {
+            if self.gone.is_empty() || self.gone.binary_search(&joined(hash, row)).is_err() {
+                visit(row);
             }
         }
         if !self.recent.is_empty() {
@@ -313,28 +342,41 @@ impl Leaf {
         }
     }
 
-    /// Where a hash begins, or would begin, in `sorted`: about where its value lies between the least and the greatest
-    /// possible, as hashes are spread evenly.
-    fn place(&self, hash: u32, bits: u32) -> usize {
-        let entries = &self.sorted[..];
+    /// About where a hash is: as far between the least and the greatest possible, since hashes are spread evenly.
+    fn guess(&self, hash: u32, bits: u32) -> usize {
         let within = u64::from(hash) & ((1 << bits) - 1);
-        let guess = (within * entries.len() as u64) >> bits;
-        place_near(entries, guess as usize, u64::from(hash) << 32)
+        ((within * self.hashes.len() as u64) >> bits) as usize
+    }
+
+    /// Where a hash begins, or would begin, among the sorted ones.
+    fn place(&self, hash: u32, bits: u32) -> usize {
+        place_near(&self.hashes, self.guess(hash, bits), hash)
+    }
+
+    /// Reads what [`Leaf::rows_of`] of these hashes is likely to read first.
+    fn touch(&self, probes: &[Entry], bits: u32) -> usize {
+        /// Hashes in a line of the cache.
+        const LINE: usize = 16;
+        let Some(last) = self.hashes.len().checked_sub(1) else { return 0 };
+        let touched = probes.iter().fold(0, |sum, &probe| {
+            let guess = self.guess(hash_of(probe), bits);
+            sum ^ self.hashes[guess.saturating_sub(LINE)] ^ self.hashes[guess] ^ self.hashes[(guess + LINE).min(last)]
+        });
+        touched as usize
     }
 
     /// This leaf without some entries and with others.
     fn changed(&self, bits: u32, removed: &[Entry], added: &[Entry]) -> Self {
-        let mut gone = vec![];
-        let mut came_and_went = vec![];
+        let (mut gone, mut came_and_went) = (vec![], vec![]);
         for &entry in removed {
             if self.recent.binary_search(&entry).is_ok() {
                 came_and_went.push(entry);
                 continue;
             }
-            let place = self.place(hash_of(entry), bits);
-            let mut same = self.sorted[place..].iter().take_while(|&&other| hash_of(other) == hash_of(entry));
+            let first = self.place(hash_of(entry), bits);
+            let mut same = self.entries(first).take_while(|&other| hash_of(other) == hash_of(entry));
             assert!(
-                same.any(|&other| other == entry) && self.gone.binary_search(&entry).is_err(),
+                same.any(|other| other == entry) && self.gone.binary_search(&entry).is_err(),
                 "a row that is removed from an index is there"
             );
             gone.push(entry);
@@ -343,21 +385,46 @@ impl Leaf {
         let kept = without(&self.recent, &came_and_went);
         let recent = union(&kept, added);
         if recent.len() + gone.len() <= self.changes_max() {
-            return Self { sorted: Arc::clone(&self.sorted), recent: recent.into(), gone: gone.into() };
+            let (hashes, rows) = (Arc::clone(&self.hashes), Arc::clone(&self.rows));
+            return Self { hashes, rows, recent: recent.into(), gone: gone.into() };
         }
-        let kept = without(&self.sorted, &gone);
-        Self { sorted: union(&kept, &recent).into(), ..Self::default() }
+        self.merged(&recent, &gone)
+    }
+
+    /// The sorted entries from a place on.
+    fn entries(&self, first: usize) -> impl Iterator<Item = Entry> {
+        self.hashes[first..].iter().zip(&self.rows[first..]).map(|(&hash, &row)| joined(hash, row))
+    }
+
+    /// A leaf of sorted entries only: those of this one without what is gone, and the recent ones.
+    fn merged(&self, recent: &[Entry], gone: &[Entry]) -> Self {
+        let mut all = Vec::with_capacity(self.hashes.len() + recent.len() - gone.len());
+        let (mut recent, mut gone) = (recent.iter().copied().peekable(), gone.iter().copied().peekable());
+        for entry in self.entries(0) {
+            while let Some(earlier) = recent.next_if(|&earlier| earlier < entry) {
+                all.push(earlier);
+            }
+            if gone.next_if_eq(&entry).is_none() {
+                all.push(entry);
+            }
+        }
+        all.extend(recent);
+        Self {
+            hashes: all.iter().map(|&entry| hash_of(entry)).collect(),
+            rows: all.iter().map(|&entry| row_of(entry)).collect(),
+            ..Self::default()
+        }
     }
 
     /// How many changes the leaf takes before it is merged. Leaves differ, so that they do not all come to it at once.
     fn changes_max(&self) -> usize {
-        let share = self.sorted.len() / RECENT_SHARE;
-        let own = self.sorted.first().map_or(0, |&entry| hash_of(entry) as usize % 64);
+        let share = self.hashes.len() / RECENT_SHARE;
+        let own = self.hashes.first().map_or(0, |&hash| hash as usize % 64);
         RECENT_ENTRIES_MIN + share + share * own / 64
     }
 }
 
-/// Two ascending lists as one; `b` may well be much shorter.
+/// Two ascending lists as one.
 fn union<'a>(a: &'a [Entry], b: &'a [Entry]) -> Cow<'a, [Entry]> {
     match (a.is_empty(), b.is_empty()) {
         (true, _) => return b.into(),
@@ -367,7 +434,7 @@ fn union<'a>(a: &'a [Entry], b: &'a [Entry]) -> Cow<'a, [Entry]> {
     let mut all = Vec::with_capacity(a.len() + b.len());
     let mut rest = a;
     for &entry in b {
-        let (before, after) = rest.split_at(place_near(rest, 0, entry));
+        let (before, after) = rest.split_at(rest.iter().take_while(|&&other| other < entry).count());
         all.extend_from_slice(before);
         all.push(entry);
         rest = after;
@@ -381,15 +448,8 @@ fn without<'a>(a: &'a [Entry], b: &[Entry]) -> Cow<'a, [Entry]> {
     if b.is_empty() {
         return a.into();
     }
-    let mut all = Vec::with_capacity(a.len() - b.len());
-    let mut rest = a;
-    for &entry in b {
-        let (before, after) = rest.split_at(place_near(rest, 0, entry));
-        all.extend_from_slice(before);
-        rest = &after[1..];
-    }
-    all.extend_from_slice(rest);
-    all.into()
+    let mut gone = b.iter().copied().peekable();
+    a.iter().copied().filter(|entry| gone.next_if_eq(entry).is_none()).collect()
 }
 
 #[cfg(test)]
@@ -413,11 +473,11 @@ mod tests {
     #[test]
     fn behaves_like_a_map_and_clones_do_not_change() {
         let mut index = UniqueIndex::default();
-        // Key → row. Keys that are multiples of 5 share all of their hash, those of 7 all but the last bits.
+        // Key → row. Of the keys below 1500, multiples of 5 share their hash and those of 7 all but its last bits.
         let mut model: HashMap<u64, u32> = HashMap::new();
         let hash = |key: u64| match key {
-            key if key.is_multiple_of(5) => mix(5),
-            key if key.is_multiple_of(7) => mix(7) ^ (key % 16) << 32,
+            key if key < 1500 && key.is_multiple_of(5) => mix(5),
+            key if key < 1500 && key.is_multiple_of(7) => mix(7) ^ (key % 16) << 32,
             key => mix(key),
         };
         let (mut frozen, mut next_row, mut state) = (vec![], 0_u32, 1_u64);
