@@ -1,11 +1,13 @@
 //! Random bound queries as views: after every change of the tables, the view holds the oracle's rows. Each is made
-//! twice; the second time it may read what the first has brought to share.
+//! twice; the second time it may read what the first has brought to share. Some were kept by another plan before.
 
 use crate::generate::Generator;
 use crate::run::{self, Tables, is_keyed, types};
 use headwater_arrange::KeyedRelation;
 use headwater_catalog::SharedRelation;
-use headwater_compute::runtime::{MarkReport, Runtime, RuntimeConfig, Step, ViewInstall, ViewSnapshot};
+use headwater_compute::runtime::{
+    Build, BuildId, BuildProgress, Callbacks, MarkReport, Runtime, RuntimeConfig, Step, ViewInstall, ViewSnapshot,
+};
 use headwater_dataflow::SourceDelta;
 use headwater_plan::hir::HirQuery;
 use headwater_plan::lir::Plan;
@@ -13,6 +15,7 @@ use headwater_plan::{PlanOptions, RewriteOptions, SharedPlan, ViewPlan, plan_vie
 use headwater_types::{Batch, Datum, Epoch, RelationId, Result, SessionSettings, SqlState};
 use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, channel};
 
@@ -66,11 +69,12 @@ impl Stored {
                 }
             }
             let relation = &mut self.0[i];
-            let before = relation.snapshot();
             let applied = relation.apply(&deleted, &Batch::from_rows(&types(table), &inserts)).expect("there is room");
             let after = relation.snapshot();
-            changes
-                .push((RelationId(table), SourceDelta { delta: applied.delta, moves: applied.moves, before, after }));
+            changes.push((
+                RelationId(table),
+                SourceDelta { batches: vec![applied.delta], moves: applied.moves, after },
+            ));
         }
         changes
     }
@@ -84,6 +88,7 @@ impl Stored {
 pub struct Host {
     runtime: Runtime,
     marks: Receiver<Result<MarkReport, String>>,
+    builds: Receiver<(BuildId, Result<()>)>,
     epoch: u64,
 }
 
@@ -91,19 +96,21 @@ impl Host {
     pub fn start(workers: usize) -> Self {
         let (sender, marks) = channel();
         let fatal = sender.clone();
-        let runtime = Runtime::start(
-            RuntimeConfig { workers },
-            Box::new(move |mark| sender.send(Ok(mark)).unwrap_or_default()),
-            Box::new(move |message| fatal.send(Err(message)).unwrap_or_default()),
-        );
-        Self { runtime: runtime.expect("threads start"), marks, epoch: 0 }
+        let (built, builds) = channel();
+        let callbacks = Callbacks {
+            on_mark: Box::new(move |mark| sender.send(Ok(mark)).unwrap_or_default()),
+            on_build: Box::new(move |id, outcome| built.send((id, outcome)).unwrap_or_default()),
+            on_fatal: Box::new(move |message| fatal.send(Err(message)).unwrap_or_default()),
+        };
+        let runtime = Runtime::start(RuntimeConfig { workers }, callbacks);
+        Self { runtime: runtime.expect("threads start"), marks, builds, epoch: 0 }
     }
 
-    /// Hosts a view; its first contents.
-    fn install(&mut self, view: RelationId, plan: Plan, stored: &Stored) -> Vec<ViewSnapshot> {
+    /// Hosts views, or replaces them; their contents.
+    fn install(&mut self, views: Vec<(RelationId, Plan)>, stored: &Stored) -> BTreeMap<RelationId, Vec<ViewSnapshot>> {
         self.epoch += 1;
-        self.runtime.install(ViewInstall {
-            id: view,
+        let install = |(id, plan): (RelationId, Plan)| ViewInstall {
+            id,
             types: plan.nodes[plan.root].types.clone(),
             key: plan.key.clone(),
             plan: Arc::new(plan),
@@ -111,8 +118,13 @@ impl Host {
             inputs: (1..=3).zip(&stored.0).map(|(id, table)| (RelationId(id), table.snapshot())).collect(),
             epoch: Epoch(self.epoch),
             now_micros: 0,
-        });
-        self.mark().changed.into_iter().find(|(id, _)| *id == view).expect("it is new").1
+        };
+        let (id, progress) = (BuildId(self.epoch), Arc::new(BuildProgress::default()));
+        self.runtime.build(Build { id, views: views.into_iter().map(install).collect(), progress });
+        let (built, outcome) = self.builds.recv().expect("the runtime lives");
+        outcome.expect("it can be built");
+        self.runtime.attach(built, Epoch(self.epoch));
+        self.mark().changed.into_iter().collect()
     }
 
     fn mark(&self) -> MarkReport {
@@ -176,31 +188,28 @@ pub fn holds(
         plan_view(query, tables, options).unwrap_or_else(|error| panic!("seed {seed}: {error}"))
     };
     let mut stored = Stored::new(&tables);
-    let ViewPlan { plan, shared, .. } = planned(&tables, options);
-    let mut hosted: Vec<RelationId> = shared.iter().map(|shared| shared.id).collect();
-    for shared in &shared {
-        host.install(shared.id, shared.plan.clone(), &stored);
-        tables.1.push(Arc::new(in_catalog(shared)));
+    let alone = PlanOptions { share_from: None, ..*options };
+    if random.random_bool(0.5) {
+        // Its plan is replaced below.
+        host.install(vec![(VIEWS[0], planned(&tables, &alone).plan)], &stored);
     }
-    let mut views = vec![(VIEWS[0], host.install(VIEWS[0], plan, &stored))];
-    let second = planned(&tables, &PlanOptions { share_from: None, ..*options });
-    views.push((VIEWS[1], host.install(VIEWS[1], second.plan, &stored)));
+    let ViewPlan { plan, shared, .. } = planned(&tables, options);
+    tables.1.extend(shared.iter().map(|shared| Arc::new(in_catalog(shared))));
+    let mut hosted: Vec<(RelationId, Plan)> = shared.iter().map(|shared| (shared.id, shared.plan.clone())).collect();
+    hosted.extend([(VIEWS[0], plan), (VIEWS[1], planned(&tables, &alone).plan)]);
+    let ids = hosted.iter().map(|(id, _)| *id).collect();
+    let mut contents = host.install(hosted, &stored);
     for step in 0..=STEPS {
         let what = || format!("seed {seed}, step {step}\n{}", run::explained(query, &tables, options));
-        for (_, contents) in &views {
-            compare(read(contents), query, &stored.tables(), &what);
+        for view in VIEWS {
+            compare(read(&contents[&view]), query, &stored.tables(), &what);
         }
         host.epoch += 1;
         let deltas = stored.change(random);
         host.runtime.step(Step { epoch: Epoch(host.epoch), now_micros: 0, deltas });
-        for (id, changed) in host.mark().changed {
-            if let Some((_, contents)) = views.iter_mut().find(|(view, _)| *view == id) {
-                *contents = changed;
-            }
-        }
+        contents.extend(host.mark().changed);
     }
-    hosted.extend(VIEWS);
-    host.runtime.drop_views(hosted);
+    host.runtime.drop_views(ids);
     !shared.is_empty()
 }
 
