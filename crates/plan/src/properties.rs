@@ -370,13 +370,29 @@ impl Properties {
         known
     }
 
+    /// Whether each row of `self` matches at most one row of `right`.
+    pub(crate) fn matches_at_most_one(&self, right: &Self, on: &[Scalar]) -> bool {
+        if right.keys.is_empty() {
+            return false;
+        }
+        let l = self.arity;
+        let inner = self.clone().joined(right.clone()).filtered(on);
+        let from_left = inner.closure_without_keys(ColumnSet::range(0..l));
+        right.keys.iter().any(|key| key.shifted(l).is_subset(&from_left))
+    }
+
+    /// What is known of the distinct values of these columns.
+    pub(crate) fn distinct_values_of(&self, columns: &[usize]) -> Self {
+        let mut known = self.clone().projected(columns);
+        known.keys.push(ColumnSet::range(0..columns.len()));
+        known.minimized()
+    }
+
     fn left_joined(self, right: Self, on: &[Scalar]) -> Self {
         let (l, r) = (self.arity, right.arity);
+        let one_match = self.matches_at_most_one(&right, on);
         let inner = self.clone().joined(right.clone()).filtered(on);
-        let closure_of = |columns: ColumnSet| inner.closure_without_keys(columns);
-        let from_left = closure_of(ColumnSet::range(0..l));
-        let one_match = right.keys.iter().any(|key| key.shifted(l).is_subset(&from_left));
-        let from_right = closure_of(ColumnSet::range(l..l + r));
+        let from_right = inner.closure_without_keys(ColumnSet::range(l..l + r));
         let one_left = self.keys.iter().any(|key| key.is_subset(&from_right));
         let mut known = Self {
             arity: l + r,

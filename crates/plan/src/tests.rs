@@ -73,9 +73,12 @@ fn lines(text: &str) -> Vec<&str> {
 #[test]
 fn an_exists_is_a_semi_join() {
     let correlated = filter(get(2), vec![equal(text_column(0, 0), text_column(1, 2))]);
-    let text = planned(filter(get(1), vec![exists(correlated)]));
+    let query = query(filter(get(1), vec![exists(correlated)]));
+    let (mir, _) = query_relation(&query, &Tables::marketing()).expect("is supported");
+    let options = RewriteOptions { semi_join: false, ..RewriteOptions::all() };
+    let (mir, _) = rewrite::optimize(mir, &Tables::marketing(), options).expect("well-formed");
     assert_eq!(
-        lines(&text),
+        lines(&explain::mir_text(&mir, &Tables::marketing())),
         ["SemiJoin  ((#4 = #2))", "  ->  Get events", "  ->  Project  (#0)", "        ->  Get campaigns"]
     );
 }

@@ -7,7 +7,7 @@
 //! Sound where an operator does not look at whole rows: DISTINCT, EXCEPT and TopK (whose ties are broken by identity)
 //! need all of theirs. An expression that nobody uses is not evaluated, and its error not raised.
 
-use super::{Context, group_key};
+use super::{Context, group_key, unused_join};
 use crate::columns::ColumnSet;
 use crate::mir::{JoinKind, Mir};
 use crate::properties::{self, Bindings};
@@ -139,6 +139,10 @@ impl Demand<'_, '_> {
 
     fn join(&mut self, left: Mir, right: Mir, kind: JoinKind, on: Vec<Scalar>, needed: &ColumnSet) -> Mir {
         let (l, r) = (left.arity(), right.arity());
+        if self.is_unused(&left, &right, kind, &on, needed) {
+            self.context.fired("unused outer join");
+            return self.prune(left, needed);
+        }
         let used = with_columns(needed, &on);
         let (of_left, of_right) = (used.slice(0..l), used.slice(l..l + r));
         let left = self.prune(left, &of_left);
@@ -149,6 +153,18 @@ impl Demand<'_, '_> {
             JoinKind::Semi | JoinKind::Anti => narrow(joined, &of_left, needed),
             JoinKind::Inner | JoinKind::Left | JoinKind::Right | JoinKind::Full => narrow(joined, &used, needed),
         }
+    }
+
+    /// Whether a join gives no more than its left side.
+    fn is_unused(&mut self, left: &Mir, right: &Mir, kind: JoinKind, on: &[Scalar], needed: &ColumnSet) -> bool {
+        let (l, r) = (left.arity(), right.arity());
+        if !self.context.options.unused_join || kind != JoinKind::Left || !needed.slice(l..l + r).is_empty() {
+            return false;
+        }
+        let info = self.context.info;
+        let (left, right) =
+            (properties::of(left, info, &mut self.bindings), properties::of(right, info, &mut self.bindings));
+        unused_join::is_unused(&left, &right, on)
     }
 
     /// The ordinals of the group columns that are kept.

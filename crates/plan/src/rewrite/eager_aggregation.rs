@@ -17,7 +17,7 @@
 //! 3. k and r contain all columns that conditions use. Their types are such that equal values are identical: a
 //!    condition, or an output, must not depend on which of a group's values stands for it;
 //! 4. what is sensitive to duplicates (COUNT, SUM, AVG without DISTINCT) is multiplied by the copies that the other
-//!    inputs make of a group, the product of their counts, or 1 where an optional input has no match. The others
+//!    inputs make of a group, the product of their counts, or 1 where an outer join has no match. The others
 //!    (MIN, MAX, bool_and, bool_or, DISTINCT) are taken as they are;
 //! 5. a partial aggregate raises nothing, as its group may join nothing: sums below the join are exact states, which are
 //!    multiplied, rounded and checked above. Sums of floats and intervals, which have no such state, are not pushed.
@@ -25,7 +25,7 @@
 //! Worth it iff k does not contain a key of S: else no two rows share a group. An upper aggregate over partial ones is
 //! never made: it would pass on two rows for each change, and how many rows a group has is not known.
 
-use super::join_tree::{JoinTree, substituted};
+use super::join_tree::{JoinInput, JoinTree, substituted};
 use super::{Context, estimate};
 use crate::columns::ColumnSet;
 use crate::explain;
@@ -84,9 +84,9 @@ fn pushed(
     sides.into_iter().find_map(|side| push.side_or_larger(side, bindings))
 }
 
-/// Each input that is not optional, the largest first.
+/// Each input that is not attached, the largest first.
 fn by_size(tree: &JoinTree<'_>, context: &Context<'_>) -> Vec<ColumnSet> {
-    let preserved = tree.inputs.iter().enumerate().filter(|(_, input)| input.optional.is_none());
+    let preserved = tree.inputs.iter().enumerate().filter(|(_, input)| !input.is_attached());
     let mut sized: Vec<(f64, usize)> =
         preserved.map(|(i, input)| (estimate::rows(input.mir, context.info), i)).collect();
     sized.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
@@ -140,8 +140,9 @@ struct Part {
     /// Where its columns start among those of all parts.
     start: usize,
     arity: usize,
-    /// The conditions of an optional part.
-    optional: Option<Vec<Scalar>>,
+    kind: JoinKind,
+    /// The conditions of an attached part.
+    on: Vec<Scalar>,
 }
 
 /// Why a side cannot be aggregated by itself: the inputs with which it perhaps could, if any.
@@ -180,7 +181,7 @@ impl Push<'_> {
     }
 
     fn attempt(&self, side: &ColumnSet, bindings: &mut Bindings) -> Option<Result<Mir, TooSmall>> {
-        if side.iter().any(|i| self.tree.inputs[i].optional.is_some()) {
+        if side.iter().any(|i| self.tree.inputs[i].is_attached()) {
             return None;
         }
         let is_own = |c: &&Scalar| {
@@ -190,12 +191,14 @@ impl Push<'_> {
         let (own, across): (Vec<&Scalar>, Vec<&Scalar>) = self.tree.conditions.iter().partition(is_own);
         let mut parts = Parts::default();
         self.add_side(side, &own, &across, &mut parts, bindings)?;
-        for i in (0..self.tree.inputs.len()).filter(|&i| !side.contains(i)) {
+        let mut others: Vec<usize> = (0..self.tree.inputs.len()).filter(|&i| !side.contains(i)).collect();
+        others.sort_by_key(|&i| matches!(self.tree.inputs[i].kind, JoinKind::Semi | JoinKind::Anti));
+        for i in others {
             self.add_other(i, &own, &across, &mut parts, bindings)?;
         }
         let Parts { mut parts, places, copies, .. } = parts;
-        for on in parts.iter_mut().filter_map(|part| part.optional.as_mut()) {
-            *on = on.iter().map(|c| placed(c, &places)).collect::<Option<_>>()?;
+        for part in &mut parts {
+            part.on = part.on.iter().map(|c| placed(c, &places)).collect::<Option<_>>()?;
         }
         let conditions = across.iter().map(|c| placed(c, &places)).collect::<Option<_>>()?;
         let groups: Vec<Scalar> = self.groups.iter().map(|g| placed(g, &places)).collect::<Option<_>>()?;
@@ -204,7 +207,9 @@ impl Push<'_> {
         let plain: ColumnSet = groups.iter().filter_map(Scalar::as_column).collect();
         if !known.has_key_within(&plain) {
             let determined = known.closure(plain);
-            let open = places.iter().filter(|(_, p)| p.as_column().is_some_and(|c| !determined.contains(c)));
+            let open = places
+                .iter()
+                .filter(|(_, place)| place.as_column().is_some_and(|c| c < known.arity && !determined.contains(c)));
             return Some(Err(self.needed_for(side, open)));
         }
         let mut results = groups;
@@ -218,9 +223,9 @@ impl Push<'_> {
         Some(Ok(joined.map(results).project(columns)))
     }
 
-    /// Whether this is a single input that is not optional.
+    /// Whether this is a single input that is not attached.
     fn is_of_one(&self, inputs: &ColumnSet) -> bool {
-        inputs.len() == 1 && inputs.iter().all(|i| self.tree.inputs[i].optional.is_none())
+        inputs.len() == 1 && inputs.iter().all(|i| !self.tree.inputs[i].is_attached())
     }
 
     /// The partial calls, each once, in an order that does not depend on the query's.
@@ -246,10 +251,10 @@ impl Push<'_> {
             }
         };
         let within = |c: usize| side.contains(self.tree.input_of(c));
-        let optional = side.iter().any(|i| self.tree.inputs[i].optional.is_some());
+        let attached = side.iter().any(|i| self.tree.inputs[i].is_attached());
         for group in &self.groups {
             let columns = columns_of(group);
-            if !optional && !columns.is_empty() && uses_only(group, within) && is_movable(group) {
+            if !attached && !columns.is_empty() && uses_only(group, within) && is_movable(group) {
                 add(group);
             } else {
                 group.for_each_leaf(&mut |c| {
@@ -259,8 +264,8 @@ impl Push<'_> {
                 });
             }
         }
-        let optional = self.tree.inputs.iter().flat_map(|input| input.optional.iter().flatten());
-        for condition in across.iter().copied().chain(optional) {
+        let on = self.tree.inputs.iter().flat_map(|input| &input.on);
+        for condition in across.iter().copied().chain(on) {
             condition.for_each_leaf(&mut |c| {
                 if within(c.index) {
                     add(&Expr::Leaf(c.clone()))
@@ -315,9 +320,9 @@ impl Push<'_> {
             all.union_with(&columns.slice(input.start..input.start + input.arity));
             all
         });
-        let on = input.optional.clone();
-        if properties::of(&mir, self.context.info, bindings).has_key_within(&columns) {
-            parts.add_whole(mir, input.start, on);
+        let adds_columns = matches!(input.kind, JoinKind::Inner | JoinKind::Left);
+        if !adds_columns || properties::of(&mir, self.context.info, bindings).has_key_within(&columns) {
+            parts.add_whole(mir, input);
             return Some(());
         }
         if keys.is_empty() || !keys.iter().all(|key| equal_is_identical(&key.data_type())) {
@@ -333,10 +338,10 @@ impl Push<'_> {
             data_type: DataType::Int8,
         };
         let place = parts.arity + keys.len();
-        parts.add_grouped(mir.aggregate(key_columns, vec![count]), keys, on.as_ref());
+        parts.add_grouped(mir.aggregate(key_columns, vec![count]), keys, Some(input));
         let count = Scalar::column(place, DataType::Int8);
         let one = Expr::Literal(Datum::Int8(1), DataType::Int8);
-        parts.copies.push(if on.is_some() { coalesce(count, one) } else { count });
+        parts.copies.push(if input.is_attached() { coalesce(count, one) } else { count });
         Some(())
     }
 
@@ -346,7 +351,7 @@ impl Push<'_> {
         let mut start = 0;
         for i in side.iter() {
             let input = &self.tree.inputs[i];
-            parts.push(Part { mir: input.mir.clone(), start, arity: input.arity, optional: None });
+            parts.push(Part { mir: input.mir.clone(), start, arity: input.arity, kind: JoinKind::Inner, on: vec![] });
             start += input.arity;
         }
         let own = own.iter().filter(|c| self.tree.inputs_of(c).is_subset(side));
@@ -407,27 +412,28 @@ impl Push<'_> {
 }
 
 impl Parts {
-    /// A part of which every column may be used, those of the tree from `tree_start` on.
-    fn add_whole(&mut self, mir: Mir, tree_start: usize, optional: Option<Vec<Scalar>>) {
+    /// An input as it is.
+    fn add_whole(&mut self, mir: Mir, input: &JoinInput<'_>) {
         for (i, data_type) in mir.types().into_iter().enumerate() {
-            let from = Scalar::column(tree_start + i, data_type.clone());
+            let from = Scalar::column(input.start + i, data_type.clone());
             self.places.push((from, Scalar::column(self.arity + i, data_type)));
         }
-        self.add(mir, optional);
+        self.add(mir, Some(input));
     }
 
     /// A grouped part, whose first columns are the keys.
-    fn add_grouped(&mut self, mir: Mir, keys: Vec<Scalar>, optional: Option<&Vec<Scalar>>) {
+    fn add_grouped(&mut self, mir: Mir, keys: Vec<Scalar>, input: Option<&JoinInput<'_>>) {
         for (i, key) in keys.into_iter().enumerate() {
             let data_type = key.data_type();
             self.places.push((key, Scalar::column(self.arity + i, data_type)));
         }
-        self.add(mir, optional.cloned());
+        self.add(mir, input);
     }
 
-    fn add(&mut self, mir: Mir, optional: Option<Vec<Scalar>>) {
+    fn add(&mut self, mir: Mir, input: Option<&JoinInput<'_>>) {
         let arity = mir.arity();
-        self.parts.push(Part { mir, start: self.arity, arity, optional });
+        let (kind, on) = input.map_or((JoinKind::Inner, vec![]), |input| (input.kind, input.on.clone()));
+        self.parts.push(Part { mir, start: self.arity, arity, kind, on });
         self.arity += arity;
     }
 }
@@ -447,11 +453,12 @@ fn placed(scalar: &Scalar, places: &[Place]) -> Option<Scalar> {
     Some(result)
 }
 
-/// The parts joined one after the other, each to those before it, and their columns side by side; `None` if some part
-/// is not connected. Conditions that may fail come last.
+/// The parts joined one after the other, each to those before it, and the columns of all but semi and anti joins' side
+/// by side (theirs must be the last); `None` if some part is not connected. Conditions that may fail come last.
 fn join(parts: Vec<Part>, conditions: Vec<Scalar>) -> Option<Mir> {
     let arity = parts.iter().map(|part| part.arity).sum();
-    let (optional, mut waiting): (Vec<Part>, Vec<Part>) = parts.into_iter().partition(|part| part.optional.is_some());
+    let (mut waiting, mut attached): (Vec<Part>, Vec<Part>) =
+        parts.into_iter().partition(|part| part.kind == JoinKind::Inner);
     let mut conditions = conditions;
     let mut place = vec![usize::MAX; arity];
     let mut joined: Option<Mir> = None;
@@ -467,28 +474,31 @@ fn join(parts: Vec<Part>, conditions: Vec<Scalar>) -> Option<Mir> {
             None => 0,
             Some(_) => waiting.iter().position(|part| conditions.iter().any(|s| connects(part, s)))?,
         };
-        let part = waiting.remove(next);
+        let mut part = waiting.remove(next);
         let (on, rest): (Vec<Scalar>, Vec<Scalar>) = conditions.into_iter().partition(|s| usable(&part, s));
-        conditions = rest;
-        joined = Some(append(joined, part, JoinKind::Inner, on, &mut place));
+        (part.on, conditions) = (on, rest);
+        joined = Some(append(joined, part, &mut place));
     }
-    for mut part in optional {
-        let on = part.optional.take().unwrap_or_default();
-        joined = Some(append(joined, part, JoinKind::Left, on, &mut place));
+    // Outer joins first: what the others look at may be theirs.
+    attached.sort_by_key(|part| part.kind != JoinKind::Left);
+    for part in attached {
+        joined = Some(append(joined, part, &mut place));
     }
+    let joined = joined?;
     let conditions = conditions.into_iter().map(|s| s.remap(&mut |c| place[c])).collect();
-    Some(joined?.filter(conditions).project(place))
+    place.truncate(joined.arity());
+    Some(joined.filter(conditions).project(place))
 }
 
 /// Joins one more part, whose columns are then at `place`.
-fn append(joined: Option<Mir>, part: Part, kind: JoinKind, on: Vec<Scalar>, place: &mut [usize]) -> Mir {
+fn append(joined: Option<Mir>, part: Part, place: &mut [usize]) -> Mir {
     let before = joined.as_ref().map_or(0, Mir::arity);
     for i in 0..part.arity {
         place[part.start + i] = before + i;
     }
-    let on: Vec<Scalar> = on.into_iter().map(|s| s.remap(&mut |c| place[c])).collect();
+    let on: Vec<Scalar> = part.on.into_iter().map(|s| s.remap(&mut |c| place[c])).collect();
     match joined {
-        Some(joined) => joined.join(part.mir, kind, on),
+        Some(joined) => joined.join(part.mir, part.kind, on),
         None => part.mir.filter(on),
     }
 }
@@ -622,6 +632,15 @@ mod tests {
                 ),
                 ("a row count: of the input that is not unique", both.clone().aggregate(vec![4], vec![count()])),
                 ("below an outer join's preserved side", optional.clone().aggregate(vec![2, 6], vec![count()])),
+                ("below a semi join", {
+                    let on = vec![equal(column(&repeated, 2), column(&repeated, 5))];
+                    get(1).join(get(3), JoinKind::Semi, on).aggregate(vec![2], vec![sum(column(&both, 1))])
+                }),
+                ("below an anti join and a join", {
+                    let all = both.clone().join(get(3), JoinKind::Inner, vec![]);
+                    let on = vec![equal(column(&all, 4), column(&all, 8))];
+                    both.clone().join(get(3), JoinKind::Anti, on).aggregate(vec![4, 5], vec![sum(column(&both, 1))])
+                }),
                 (
                     "which may be the right one",
                     other_way.clone().aggregate(vec![5], vec![count_of(column(&other_way, 6), false)]),
@@ -681,6 +700,10 @@ mod tests {
                     "of the side that has the key: no two rows share a group",
                     repeated.clone().aggregate(vec![0, 6], vec![sum(column(&repeated, 1))]),
                 ),
+                ("a semi join whose key is not grouped by", {
+                    let on = vec![equal(column(&repeated, 2), column(&repeated, 5))];
+                    get(1).join(get(3), JoinKind::Semi, on).aggregate(vec![3], vec![count()])
+                }),
                 (
                     "of the null-supplied side",
                     optional.clone().aggregate(vec![2], vec![count_of(column(&optional, 5), false)]),

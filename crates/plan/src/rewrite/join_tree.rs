@@ -1,12 +1,13 @@
 //! A tree of joins taken apart: inputs side by side, the conditions between them, and the tree's columns as expressions.
 //!
 //! ```text
-//!  π (Map f (σ p ((A ⋈ B) ⟕ C)))      inputs      A, B, and C optionally, each with its place in the columns
-//!                                     conditions  those of A ⋈ B, and p
-//!                                     output      expressions over A's, B's and C's columns
+//!  π (Map f (σ p ((A ⋈ B) ⟕ C) ⋉ D))      inputs      A, B, and attached C and D, each with its place in the columns
+//!                                         conditions  those of A ⋈ B, and p
+//!                                         output      expressions over A's, B's and C's columns
 //! ```
-//! An outer join's null-supplying side is an *optional* input with its own conditions: each row of the others is joined
-//! to its matches, or to NULLs. That commutes with the inner joins, and with conditions on the others.
+//! The null-supplying side of an outer join is *attached* with its own conditions: each row of the others is joined to
+//! its matches, or to NULLs. That commutes with the inner joins, and with conditions on the others. So do the right
+//! sides of semi and anti joins, which keep or drop rows of the others.
 
 use crate::mir::{JoinKind, Mir};
 use crate::scalars::columns_of;
@@ -26,8 +27,17 @@ pub(super) struct JoinInput<'a> {
     /// Where its columns start among the tree's.
     pub(super) start: usize,
     pub(super) arity: usize,
-    /// The conditions of an optional input.
-    pub(super) optional: Option<Vec<Scalar>>,
+    /// Inner; left, semi or anti of an attached input.
+    pub(super) kind: JoinKind,
+    /// The conditions of an attached input.
+    pub(super) on: Vec<Scalar>,
+}
+
+impl JoinInput<'_> {
+    /// Whether it is joined to the others by its own conditions.
+    pub(super) fn is_attached(&self) -> bool {
+        self.kind != JoinKind::Inner
+    }
 }
 
 /// See the module.
@@ -45,7 +55,7 @@ impl<'a> JoinTree<'a> {
     pub(super) fn of(mir: &'a Mir) -> Option<Self> {
         let mut tree = Self::default();
         tree.output = tree.flatten(mir)?;
-        let fallible = |c: &JoinInput<'_>| c.optional.iter().flatten().any(Scalar::is_fallible);
+        let fallible = |input: &JoinInput<'_>| input.on.iter().any(Scalar::is_fallible);
         (tree.inputs.len() > 1 && !tree.inputs.iter().any(fallible)).then_some(tree)
     }
 
@@ -70,16 +80,23 @@ impl<'a> JoinTree<'a> {
             }
             Mir::Join { left, right, kind: JoinKind::Left, on } => {
                 let mut columns = self.flatten(left)?;
-                let optional = self.add_input(right)?;
-                columns.extend(optional);
-                self.set_optional(on, &columns)?;
+                columns.extend(self.add_input(right)?);
+                self.attach(JoinKind::Left, on, &columns)?;
                 Some(columns)
             }
             Mir::Join { left, right, kind: JoinKind::Right, on } => {
                 let preserved = self.flatten(right)?;
                 let mut columns = self.add_input(left)?;
                 columns.extend(preserved);
-                self.set_optional(on, &columns)?;
+                self.attach(JoinKind::Left, on, &columns)?;
+                Some(columns)
+            }
+            Mir::Join { left, right, kind: kind @ (JoinKind::Semi | JoinKind::Anti), on } => {
+                let mut columns = self.flatten(left)?;
+                let l = columns.len();
+                columns.extend(self.add_input(right)?);
+                self.attach(*kind, on, &columns)?;
+                columns.truncate(l);
                 Some(columns)
             }
             Mir::Filter { input, predicates } => {
@@ -107,7 +124,7 @@ impl<'a> JoinTree<'a> {
         }
         let start = self.inputs.last().map_or(0, |input| input.start + input.arity);
         let types = mir.types();
-        self.inputs.push(JoinInput { mir, start, arity: types.len(), optional: None });
+        self.inputs.push(JoinInput { mir, start, arity: types.len(), kind: JoinKind::Inner, on: vec![] });
         Some(types.into_iter().enumerate().map(|(i, t)| Scalar::column(start + i, t)).collect())
     }
 
@@ -121,10 +138,11 @@ impl<'a> JoinTree<'a> {
         Some(())
     }
 
-    /// Makes the last input optional.
-    fn set_optional(&mut self, on: &[Scalar], columns: &[Scalar]) -> Option<()> {
-        let conditions: Option<Vec<Scalar>> = on.iter().map(|c| substituted(c, columns)).collect();
-        self.inputs.last_mut()?.optional = Some(conditions?);
+    /// Makes the last input an attached one.
+    fn attach(&mut self, kind: JoinKind, on: &[Scalar], columns: &[Scalar]) -> Option<()> {
+        let on = on.iter().map(|c| substituted(c, columns)).collect::<Option<_>>()?;
+        let last = self.inputs.last_mut()?;
+        (last.kind, last.on) = (kind, on);
         Some(())
     }
 }
@@ -133,7 +151,7 @@ impl<'a> JoinTree<'a> {
 /// with everything above it, which stays together.
 fn reaches_a_join(mir: &Mir) -> bool {
     match mir {
-        Mir::Join { kind: JoinKind::Inner | JoinKind::Left | JoinKind::Right, .. } => true,
+        Mir::Join { kind, .. } => *kind != JoinKind::Full,
         Mir::Map { input, .. } | Mir::Filter { input, .. } | Mir::Project { input, .. } => reaches_a_join(input),
         _ => false,
     }

@@ -20,10 +20,13 @@ mod nullability;
 mod outer_to_inner;
 mod pushdown;
 mod redundant_distinct;
+mod semi_join;
+mod unused_join;
 
-pub(crate) use fold::fold_scalar;
-use crate::mir::Mir;
+use crate::mir::{JoinKind, Mir};
+use crate::properties::{Bindings, Properties};
 use crate::{PlanInfo, properties, typecheck};
+pub(crate) use fold::fold_scalar;
 use headwater_types::Result;
 
 macro_rules! rewrites {
@@ -68,6 +71,8 @@ rewrites! {
     pushdown, "predicate pushdown";
     /// Outer joins whose added rows are dropped again become inner joins.
     outer_to_inner, "outer join to inner join";
+    /// Semi joins become inner joins where no row has two matches.
+    semi_join, "semi join to inner join";
     /// Group columns that others determine are computed after the grouping.
     computed_group_key, "group columns computed later";
     /// GROUP BY is pushed below joins.
@@ -84,6 +89,8 @@ rewrites! {
     equi_key, "join keys of expressions";
     /// Rows are grouped by no column that the others determine, where nobody asks for it.
     group_key, "shorter group keys";
+    /// Outer joins of which only the preserved side is used go.
+    unused_join, "unused outer join";
     /// Only columns that are used are carried.
     demand, "projection pushdown";
 }
@@ -119,11 +126,12 @@ type Rewrite = fn(Mir, &mut Context<'_>) -> Mir;
 /// XX000 if a rewrite broke the plan (debug builds look).
 pub(crate) fn optimize(mir: Mir, info: &dyn PlanInfo, options: RewriteOptions) -> Result<(Mir, Vec<&'static str>)> {
     let mut context = Context { info, options, fired: Vec::new() };
-    let pipeline: [(bool, &'static str, Rewrite); 13] = [
+    let pipeline: [(bool, &'static str, Rewrite); 14] = [
         (options.inline_let, "inline_let", inline_let::rewrite),
         (options.fold, "fold", fold::rewrite),
         (options.pushdown, "pushdown", pushdown::rewrite),
         (options.fold, "fold", fold::rewrite),
+        (options.semi_join, "semi_join", rewrite_semi_joins),
         (options.computed_group_key, "computed_group_key", computed_group_key::rewrite),
         (options.eager_aggregation, "eager_aggregation", eager_aggregation::rewrite),
         (options.join_order, "join_order", join_order::rewrite),
@@ -150,32 +158,46 @@ pub(crate) fn optimize(mir: Mir, info: &dyn PlanInfo, options: RewriteOptions) -
     Ok((mir, context.fired))
 }
 
+/// Changes an operator, given what is known of its inputs; whether that has replaced it.
+type ByKeys = fn(&mut Mir, &[Properties], &mut Context<'_>) -> bool;
+
 /// The rewrites that need to know keys, in one pass from the leaves up.
 fn rewrite_by_keys(mut mir: Mir, context: &mut Context<'_>) -> Mir {
-    visit_with_keys(&mut mir, context, &mut properties::Bindings::new());
+    visit_with_keys(&mut mir, context, &mut Bindings::new(), by_keys);
     mir
 }
 
-fn visit_with_keys(
-    mir: &mut Mir,
-    context: &mut Context<'_>,
-    bindings: &mut properties::Bindings,
-) -> properties::Properties {
-    if let Mir::Let { id, value, body } = mir {
-        let known = visit_with_keys(value, context, bindings);
-        bindings.insert(*id, known);
-        return visit_with_keys(body, context, bindings);
+fn rewrite_semi_joins(mut mir: Mir, context: &mut Context<'_>) -> Mir {
+    if has_semi_join(&mir) {
+        visit_with_keys(&mut mir, context, &mut Bindings::new(), semi_join::apply);
     }
-    let inputs: Vec<_> =
-        mir.children_mut().into_iter().map(|input| visit_with_keys(input, context, bindings)).collect();
+    mir
+}
+
+fn has_semi_join(mir: &Mir) -> bool {
+    matches!(mir, Mir::Join { kind: JoinKind::Semi, .. }) || mir.children().into_iter().any(has_semi_join)
+}
+
+fn by_keys(mir: &mut Mir, inputs: &[Properties], context: &mut Context<'_>) -> bool {
     if context.options.distinct_elimination {
-        distinct_elimination::apply(mir, &inputs, context);
+        distinct_elimination::apply(mir, inputs, context);
     }
     if context.options.nullability {
-        nullability::apply(mir, &inputs, context);
+        nullability::apply(mir, inputs, context);
     }
-    if context.options.redundant_distinct && redundant_distinct::apply(mir, &inputs, context) {
-        // The operator is gone: its input, perhaps projected, is what remains.
+    context.options.redundant_distinct && redundant_distinct::apply(mir, inputs, context)
+}
+
+fn visit_with_keys(mir: &mut Mir, context: &mut Context<'_>, bindings: &mut Bindings, apply: ByKeys) -> Properties {
+    if let Mir::Let { id, value, body } = mir {
+        let known = visit_with_keys(value, context, bindings, apply);
+        bindings.insert(*id, known);
+        return visit_with_keys(body, context, bindings, apply);
+    }
+    let inputs: Vec<_> =
+        mir.children_mut().into_iter().map(|input| visit_with_keys(input, context, bindings, apply)).collect();
+    if apply(mir, &inputs, context) {
+        // The operator is gone: what has taken its place is looked at anew.
         return properties::of(mir, context.info, bindings);
     }
     properties::derive(mir, inputs, context.info, bindings)

@@ -13,6 +13,18 @@ use rand::{Rng, SeedableRng};
 const QUERY_SEEDS: u64 = 1500;
 const VIEW_SEEDS: u64 = 150;
 
+/// Rows for which another table has rows of the same value, or has none.
+fn existing(random: &mut SmallRng, relation: HirRelation, types: &[DataType]) -> HirRelation {
+    let (inner, inner_types) = table(random);
+    let (a, b) = (int_column(random, types, 0..types.len()), int_column(random, &inner_types, 0..inner_types.len()));
+    let outer = Expr::Leaf(HirLeaf::Column { level: 1, index: a, data_type: types[a].clone() });
+    let predicates = vec![compared("=", column(&inner_types, b), outer)];
+    let inner = HirRelation::Filter { input: Box::new(inner), predicates };
+    let exists = Expr::Leaf(HirLeaf::Exists(Box::new(inner)));
+    let exists = if random.random_bool(0.4) { Expr::Not(Box::new(exists)) } else { exists };
+    HirRelation::Filter { input: Box::new(relation), predicates: vec![exists] }
+}
+
 /// A query in the making: joined tables, and which of their columns have been joined on.
 struct Joined {
     relation: HirRelation,
@@ -88,6 +100,9 @@ fn joined(random: &mut SmallRng) -> Joined {
         all.relation = HirRelation::Join { left, right, on, kind, lateral: false };
         all.starts.push(l);
         all.keys.extend([a, b]);
+    }
+    if random.random_bool(0.25) {
+        all.relation = existing(random, all.relation, &all.types);
     }
     if random.random_bool(0.3) {
         let predicates = vec![condition(random, &all.types, 0..all.types.len())];
