@@ -5,7 +5,7 @@
 
 use super::Bench;
 use super::events::Events;
-use super::pace::Load;
+use super::pace::{Load, Schedule};
 use super::report::{Table, Times, rate, shown};
 use super::server::Server;
 use super::wire::{Client, query_message};
@@ -16,6 +16,9 @@ use std::time::{Duration, Instant};
 
 /// Samples where nothing ends the run.
 const SAMPLES: usize = 3000;
+
+/// Time between two INSERTs beside a load, whatever becomes of them.
+const PROBE_INTERVAL: Duration = Duration::from_millis(5);
 
 /// What to run.
 #[derive(clap::Args)]
@@ -116,6 +119,7 @@ fn probe(
     let mut other = server.connect()?;
     writer.run(&format!("SET synchronous_commit = {synchronous}"))?;
     let mut probes = Probes::default();
+    let mut schedule = load.map(|_| Schedule::every(PROBE_INTERVAL));
     while load.map_or(probes.visible.len() < SAMPLES, |load| !load.is_over()) {
         let event = source.probe();
         let key = (event.campaign_id(), event.window_start());
@@ -126,7 +130,7 @@ fn probe(
         );
         let expected = seen.entry(key).and_modify(|count| *count += 1).or_insert(1);
         let (insert, query) = (event.insert(), query_message(&read));
-        let sent = Instant::now();
+        let sent = schedule.as_mut().map_or_else(Instant::now, Schedule::next);
         writer.send(&insert)?;
         probes.acknowledged.push(sent.elapsed());
         let reader: &mut Client = match reader {

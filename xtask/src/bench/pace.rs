@@ -1,4 +1,4 @@
-//! A load at a steady pace, beside what is measured.
+//! A load at a steady pace, beside what is measured; and requests at a steady pace, measured as users feel them.
 
 use super::events::Events;
 use super::wire::{Address, Client};
@@ -12,6 +12,32 @@ use std::time::{Duration, Instant};
 
 /// Time between two COPYs: with 200,000 events a second, 10,000 in each.
 const TICK: Duration = Duration::from_millis(50);
+
+/// When requests are due, so that a slow answer also counts for those that had to wait behind it.
+pub struct Schedule {
+    due: Instant,
+    interval: Duration,
+}
+
+impl Schedule {
+    /// A request every `interval` from now on.
+    pub fn every(interval: Duration) -> Self {
+        Self { due: Instant::now(), interval }
+    }
+
+    /// Waits until the next request is due. The moment from which it counts: when it was due, if that is over.
+    pub fn next(&mut self) -> Instant {
+        let due = self.due;
+        self.due += self.interval;
+        let wait = due.saturating_duration_since(Instant::now());
+        if wait.is_zero() {
+            return due;
+        }
+        std::thread::sleep(wait);
+        // A timer's own delay is nobody's.
+        Instant::now()
+    }
+}
 
 /// A thread that loads events.
 pub struct Load {
@@ -78,4 +104,20 @@ fn send(client: &mut Client, batches: &[Vec<Bytes>], tick: Duration) -> Result<D
         due += tick;
     }
     Ok(started.elapsed())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_request_that_waited_counts_from_when_it_was_due() {
+        let started = Instant::now();
+        let mut schedule = Schedule { due: started, interval: Duration::ZERO };
+        assert_eq!(schedule.next(), started);
+        assert_eq!(schedule.next(), started);
+        let mut schedule = Schedule { due: started, interval: Duration::from_millis(1) };
+        schedule.next();
+        assert!(schedule.next() >= started + Duration::from_millis(1));
+    }
 }

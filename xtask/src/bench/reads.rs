@@ -3,7 +3,7 @@
 
 use super::Bench;
 use super::events::CAMPAIGNS;
-use super::pace::Load;
+use super::pace::{Load, Schedule};
 use super::postgres::Postgres;
 use super::report::{Table, Times, count, micros_each, rate};
 use super::server::Server;
@@ -17,6 +17,9 @@ use std::time::{Duration, Instant};
 
 /// Reads where nothing ends the run.
 const SAMPLES: usize = 10_000;
+
+/// Time between two reads beside other work, whatever becomes of them.
+const READ_INTERVAL: Duration = Duration::from_millis(1);
 
 /// Events of the bulk load for each of its seconds.
 const BULK_EVENTS_PER_SECOND: u64 = 500_000;
@@ -63,7 +66,7 @@ pub fn run(bench: &Bench, choice: &Choice) -> Result<(), TaskError> {
         Table::new(&["one campaign's rows, ms", "p50", "p99", "max", "reads/s", "rows", "server CPU µs/read"]);
     for (protocol, name) in PROTOCOLS {
         let mut reads = Reads::new(server.connect()?, protocol)?;
-        let cells = reads.measured(&format!("idle, {name}"), &|| server.usage(), |reads| reads > SAMPLES)?;
+        let cells = reads.measured(&format!("idle, {name}"), None, &|| server.usage(), |reads| reads > SAMPLES)?;
         table.row(cells);
     }
     for (protocol, name) in PROTOCOLS {
@@ -74,7 +77,9 @@ pub fn run(bench: &Bench, choice: &Choice) -> Result<(), TaskError> {
         let mut reads = Reads::new(server.connect()?, protocol)?;
         let bulk = Load::start(server.address(), &mut source, BULK_EVENTS_PER_SECOND, choice.seconds, false)?;
         let mut cells =
-            reads.measured(&format!("during a bulk load, {name}"), &|| server.usage(), |_| bulk.is_over())?;
+            reads.measured(&format!("during a bulk load, {name}"), Some(READ_INTERVAL), &|| server.usage(), |_| {
+                bulk.is_over()
+            })?;
         let paced = bulk.finish()?;
         cells[0] = format!("{} of {} rows/s", cells[0], rate(paced.events, paced.elapsed));
         hide_cpu(&mut cells);
@@ -87,7 +92,7 @@ pub fn run(bench: &Bench, choice: &Choice) -> Result<(), TaskError> {
         for (protocol, name) in PROTOCOLS {
             let mut reads = Reads::new(postgres.connect()?, protocol)?;
             let name = format!("PostgreSQL's table, idle, {name}");
-            table.row(reads.measured(&name, &|| postgres.usage(), |reads| reads > SAMPLES)?);
+            table.row(reads.measured(&name, None, &|| postgres.usage(), |reads| reads > SAMPLES)?);
         }
     }
     table.print();
@@ -114,18 +119,20 @@ impl Reads {
         Ok(Self { client, messages })
     }
 
-    /// Reads until `is_over` of the number of reads; the cells of its line.
+    /// Reads until `is_over` of the number of reads, one after the other or at an interval; the cells of its line.
     fn measured(
         &mut self,
         name: &str,
+        interval: Option<Duration>,
         usage: &dyn Fn() -> Result<Usage, TaskError>,
         is_over: impl Fn(usize) -> bool,
     ) -> Result<Vec<String>, TaskError> {
         let before = usage()?;
         let started = Instant::now();
+        let mut schedule = interval.map(Schedule::every);
         let (mut samples, mut rows) = (Vec::new(), 0);
         for message in self.messages.iter().cycle() {
-            let sent = Instant::now();
+            let sent = schedule.as_mut().map_or_else(Instant::now, Schedule::next);
             let found = self.client.send(message)?;
             samples.push(sent.elapsed());
             if found == 0 {
@@ -162,7 +169,7 @@ fn during_backfill(
             result
         });
         let name = format!("during backfills, {protocol}");
-        let cells = reads.measured(&name, &|| server.usage(), |_| is_over.load(Ordering::Acquire));
+        let cells = reads.measured(&name, Some(READ_INTERVAL), &|| server.usage(), |_| is_over.load(Ordering::Acquire));
         (cells, backfills.join())
     });
     let each = backfills.unwrap_or_else(|_| Err(TaskError::Answer("the backfills' thread panicked".into())))?;
