@@ -3,7 +3,7 @@
 //! A [`ColumnBuilder`] keeps plain vectors, so that a decoder which knows the type can append to them without a
 //! [`Datum`] in between.
 
-use crate::{ArrayDatum, DataType, Datum, Interval, NUMERIC_BYTES, Numeric};
+use crate::{ArrayDatum, DataType, Datum, Interval, NUMERIC_BYTES, Numeric, TextColumn};
 use arrow_array::cast::AsArray;
 use arrow_array::types::{
     Date32Type, Float32Type, Float64Type, Int16Type, Int32Type, Int64Type, IntervalMonthDayNanoType,
@@ -345,7 +345,7 @@ impl Datum {
             | D::PgNodeTree
             | D::AclItem
             | D::AnyArray
-            | D::Unknown => Self::text(array.as_string::<i32>().value(row)),
+            | D::Unknown => Self::text(TextColumn::of(array).value(row)),
             D::Bytea | D::Jsonb => Self::Bytes(Arc::from(array.as_binary::<i32>().value(row))),
             D::Date => Self::Date(array.as_primitive::<Date32Type>().value(row)),
             D::Time => Self::Time(array.as_primitive::<Time64MicrosecondType>().value(row)),

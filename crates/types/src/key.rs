@@ -247,11 +247,13 @@ const BYTE_SEEDS: [u64; 4] =
     [0x082e_fa98_ec4e_6c89, 0x4528_21e6_38d0_1377, 0xbe54_66cf_34e9_0c6c, 0xc0ac_29b7_c97c_50dd];
 
 /// The two halves of a 128-bit product, folded: every bit of the result depends on every bit of the input.
+#[inline]
 fn fold(value: u64) -> u64 {
     let product = u128::from(value) * u128::from(MULTIPLIER);
     (product as u64) ^ ((product >> 64) as u64)
 }
 
+#[inline]
 fn combine(hash: u64, value: u64) -> u64 {
     fold(hash ^ value).rotate_left(23)
 }

@@ -11,6 +11,8 @@
 //! 3. Several errors of one row: the least by (SQLSTATE, message) stays, so that argument order and batching never show.
 //! 4. What depends on no column and is not volatile is computed once per batch, not per row.
 //!
+//! A text column may be a dictionary: what reads no other column is then computed once per value.
+//!
 //! Cost: one pass per node in typed loops for comparisons, arithmetic, logic and common casts; a boxed value per cell
 //! for the rest.
 
@@ -20,6 +22,7 @@ pub(crate) mod cast;
 mod cast_batch;
 mod choice;
 mod compare;
+mod dictionary;
 mod fold;
 mod logic;
 mod operand;
@@ -36,7 +39,7 @@ pub(crate) use operand::{merge_errors, null_out};
 use crate::registry::{Call, Function, FunctionRef, Kernel, Volatility};
 use crate::{CastContext, EvalContext, Scalar};
 use arrow_array::{Array, ArrayRef};
-use headwater_types::{Batch, ColumnBuilder, DataType, Datum, Result, SqlError, array_of};
+use headwater_types::{Batch, ColumnBuilder, DataType, Datum, Result, SqlError, array_of, flat_column};
 
 /// The expression's value for every row of `batch`.
 #[must_use]
@@ -90,8 +93,14 @@ pub fn cast_value(
 }
 
 pub(crate) fn operand(expr: &Scalar, batch: &Batch, context: &EvalContext<'_>) -> Operand {
+    if let Scalar::Leaf(column) = expr {
+        return Operand::column(flat_column(&batch.columns[column.index]));
+    }
+    if let Some(result) = dictionary::by_value(expr, batch, context) {
+        return result;
+    }
     match expr {
-        Scalar::Leaf(column) => Operand::column(batch.columns[column.index].clone()),
+        Scalar::Leaf(_) => unreachable!("returned above"),
         Scalar::Literal(value, data_type) => Operand::constant(array_of(data_type, std::slice::from_ref(value))),
         Scalar::Parameter(index, data_type) => {
             let error = SqlError::internal(format!("parameter ${} has no value", index + 1));

@@ -262,3 +262,43 @@ fn too_long_a_column_is_an_error_not_a_crash() {
     let errors = failed(&chosen);
     assert_eq!(errors.iter().map(|(row, e)| (*row, e.state.code())).collect::<Vec<_>>(), [(6, "54000")]);
 }
+
+/// A dictionary's values, some not used and one that cannot be cast, give what the plain texts give.
+#[test]
+fn a_dictionary_gives_what_its_texts_give() {
+    use arrow_array::types::UInt16Type;
+    use arrow_array::{Array, ArrayRef, DictionaryArray, StringArray, UInt16Array};
+    let texts: ArrayRef = Arc::new(StringArray::from(vec!["1", "x", "20", "not used"]));
+    let keys = UInt16Array::from(vec![Some(0), Some(2), None, Some(1), Some(0), None, Some(2), Some(2), Some(0)]);
+    let other: ArrayRef = Arc::new(arrow_array::Int32Array::from((0..9).collect::<Vec<_>>()));
+    let dictionary: ArrayRef = Arc::new(DictionaryArray::<UInt16Type>::new(keys, texts));
+    let text = || Scalar::column(1, DataType::Text);
+    let literal = |text: &str| Scalar::literal(Datum::text(text), DataType::Text);
+    let number = Cast { to: DataType::Int4, context: CastContext::Explicit };
+    let as_number = Expr::Cast(Box::new(text()), number);
+    let is_null = Expr::IsNull(Box::new(text()));
+    let expressions = [
+        text(),
+        operator("=", text(), literal("20")),
+        operator("=", literal("x"), text()),
+        operator("~~", text(), literal("%0")),
+        is_null.clone(),
+        as_number.clone(),
+        operator("+", as_number, Scalar::column(0, DataType::Int4)),
+        Expr::Coalesce(vec![text(), literal("none")]),
+        Expr::Case { branches: vec![(is_null, literal("none"))], otherwise: Box::new(text()) },
+        Expr::Or(vec![operator("=", text(), literal("1")), operator("=", text(), literal("x"))]),
+    ];
+    let settings = SessionSettings::default();
+    let context = testing::context(&settings);
+    for column in [dictionary.clone(), dictionary.slice(1, 8), dictionary.slice(3, 1)] {
+        let rows = column.len();
+        let plain = Batch::new(vec![other.slice(0, rows), headwater_types::flat_column(&column)], rows);
+        let coded = Batch::new(vec![other.slice(0, rows), column], rows);
+        for expr in &expressions {
+            let (wanted, given) = (evaluate(expr, &plain, &context), evaluate(expr, &coded, &context));
+            assert_eq!(given.array.to_data(), wanted.array.to_data(), "{expr:?}");
+            assert_eq!(given.errors, wanted.errors, "{expr:?}");
+        }
+    }
+}
