@@ -67,6 +67,7 @@ fn short(hash: u64) -> u32 {
 }
 
 impl ShardedTable {
+    #[inline]
     fn shard(&self, hash: u32) -> usize {
         if self.shards.len() == 1 {
             return 0;

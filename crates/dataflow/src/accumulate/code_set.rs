@@ -5,7 +5,8 @@
 //!  a group with many of them                pages of a byte per code: 0 … 254 that often, 255: see `exceptions`
 //! ```
 //!
-//! A group takes the form that is smaller, and changes it as it fills and as codes come into use.
+//! A group takes the form that is smaller, or pages where they are not much larger, and changes it as it fills and as codes
+//! come into use.
 //!
 //! # Invariants
 //!
@@ -20,7 +21,9 @@ const PAGE_CODES: usize = 1 << 16;
 /// In a page: the weight is among the exceptions.
 const EXCEPTION: u8 = 255;
 /// Bytes per entry above which pages are given up.
-const PAGE_BYTES_PER_ENTRY_MAX: usize = 32;
+const PAGE_BYTES_PER_ENTRY_MAX: usize = 64;
+/// How much larger pages may be than the entries in their place: they take no search.
+const PAGE_BYTES_PER_ENTRY_BYTE_MAX: usize = 2;
 /// Bytes of pages that are never too many.
 const PAGE_BYTES_MIN: usize = 256;
 
@@ -205,7 +208,7 @@ impl Group {
         }
         if (self.entries as usize + 1) * 4 > entries.len() * 3 {
             let places = (entries.len() * 2).max(4);
-            if places * size_of::<Entry>() > in_use {
+            if places * size_of::<Entry>() * PAGE_BYTES_PER_ENTRY_BYTE_MAX > in_use {
                 self.use_pages(group, in_use, shared);
                 return self.add_to_page(group, code, weight, in_use, shared);
             }

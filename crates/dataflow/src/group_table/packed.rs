@@ -149,7 +149,7 @@ impl PackedKeys {
         for key in rows.as_chunks::<WIDTH>().0 {
             let hash = hash_words(key);
             let held = self.words.as_chunks::<WIDTH>().0;
-            let slot = match self.table.find(hash, |slot| held[slot as usize] == *key) {
+            let slot = match self.table.find(hash, |slot| same(&held[slot as usize], key)) {
                 Some(slot) => slot,
                 None => self.create(key, hash, numbers),
             };
@@ -253,6 +253,12 @@ impl PackedKeys {
             + (self.words.capacity() + self.rows.capacity()) * size_of::<u64>()
             + texts.sum::<usize>()
     }
+}
+
+/// As `==`, without a call for a few words.
+#[inline]
+fn same<const WIDTH: usize>(a: &[u64; WIDTH], b: &[u64; WIDTH]) -> bool {
+    a.iter().zip(b).fold(0, |differs, (a, b)| differs | (a ^ b)) == 0
 }
 
 fn code_in(key: &[u64], place: Place) -> u32 {
