@@ -1,7 +1,9 @@
 //! Headwater in this process.
 
 use super::{Answer, Failure};
-use headwater_engine::{Config, ConnectOptions, Database, Execution, RowStream, Session};
+use headwater_engine::{
+    Config, ConnectOptions, Database, Execution, RowStream, Session, StatementKind, TransactionStatus,
+};
 use headwater_types::{DataType, Datum, SqlError, datum_to_text};
 
 /// A database in a temporary directory, gone with this value.
@@ -49,8 +51,37 @@ pub struct Local {
 }
 
 impl Local {
-    /// Runs a script by the simple protocol's rules; the answer is that of its last statement.
+    /// Runs a script by the simple protocol's rules; the answer is that of its last statement. What changes nothing is
+    /// answered once more by the plan that was kept, and once by a plan of its own: the same, errors' places included.
     pub fn run(&mut self, sql: &str) -> Result<Answer, Failure> {
+        let idle = self.session.transaction_status() == TransactionStatus::Idle;
+        let answer = self.once(sql);
+        if idle && self.changes_nothing(sql, answer.is_err()) {
+            for kept in [true, false] {
+                self.session.share_plans(kept);
+                assert_eq!(sorted(self.once(sql)), sorted(answer.clone()), "with kept plans: {kept}\n{sql}");
+            }
+            self.session.share_plans(true);
+        }
+        answer
+    }
+
+    /// Whether a script is one statement that can be run again to the same end.
+    fn changes_nothing(&mut self, sql: &str, failed: bool) -> bool {
+        const DIFFERS: [&str; 7] = ["now", "random", "clock", "current_", "pg_", "uuid", "set_config"];
+        let text = sql.to_ascii_lowercase();
+        let again = match self.session.parse(sql).as_deref() {
+            Ok([statement]) => match statement.kind() {
+                StatementKind::Select => true,
+                StatementKind::Update | StatementKind::Delete => failed,
+                _ => false,
+            },
+            _ => false,
+        };
+        again && !DIFFERS.iter().any(|word| text.contains(word))
+    }
+
+    fn once(&mut self, sql: &str) -> Result<Answer, Failure> {
         let result = self.statements(sql);
         let ended = self.session.end_script(result.is_ok());
         let answer = result.map_err(failure)?;
@@ -101,6 +132,17 @@ impl Local {
         };
         Some(name.unwrap_or_else(|| datum_to_text(value, data_type, self.session.settings())))
     }
+}
+
+/// An answer whose rows are in an order of their own.
+fn sorted(answer: Result<Answer, Failure>) -> Result<Answer, Failure> {
+    answer.map(|answer| match answer {
+        Answer::Rows { types, mut rows } => {
+            rows.sort();
+            Answer::Rows { types, rows }
+        }
+        done => done,
+    })
 }
 
 /// All the values of an answer, with their types.

@@ -18,6 +18,7 @@
 //! Nothing here performs I/O, reads a clock or starts a thread.
 
 mod encoding;
+mod equal_rows;
 mod gather;
 mod keyed_relation;
 mod multi_index;

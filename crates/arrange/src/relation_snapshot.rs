@@ -150,6 +150,13 @@ impl RelationSnapshot {
         Ok(self.find(&keys, 1)?.pop().flatten())
     }
 
+    /// The rows whose column has this value, in order of row id; `None` if values of its type are not compared so. Reads
+    /// one column of the relation.
+    #[must_use]
+    pub fn rows_equal(&self, column: usize, value: &Datum) -> Option<Vec<u32>> {
+        self.rows.rows_equal(column, value)
+    }
+
     /// For each key the row that has it; None everywhere if the relation has no key.
     ///
     /// # Errors

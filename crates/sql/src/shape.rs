@@ -122,6 +122,13 @@ impl Shape {
         &self.key
     }
 
+    /// The literals as they are written.
+    #[cfg(test)]
+    pub(crate) fn literal_texts<'t>(&self, text: &'t str) -> Vec<&'t str> {
+        let statement = &text[self.statement()];
+        self.literals.iter().map(|literal| &statement[literal.range.clone()]).collect()
+    }
+
     /// The statement with parameters for its literals.
     pub(crate) fn generic(&self, text: &str) -> String {
         let mut generic = String::with_capacity(text.len());

@@ -1,18 +1,56 @@
-//! Point reads: `WHERE key = constant` goes to the index, not through the relation.
+//! Point reads: `WHERE column = constant` reads the rows that have it, not the relation.
+//!
+//! All columns of a key: the index has the row. Another column of a relation that is not large: that column is searched
+//! as it lies, and only what matches is fetched.
 
 use headwater_arrange::RelationSnapshot;
+use headwater_dataflow::MapFilterProject;
 use headwater_dataflow::spec::Mfp;
 use headwater_expr::registry::{Comparison, Kernel};
 use headwater_expr::{Expr, Scalar};
-use headwater_types::{DataType, Datum};
+use headwater_types::{Batch, DataType, Datum, DeltaBatch, Result};
+
+/// Rows of a relation that are searched for a value at once. Beyond, a scan gives its first rows earlier, skips more, and
+/// can be divided.
+const SEARCHED_ROWS_MAX: usize = 100_000;
+
+/// The rows among which are all that pass the filter, where they can be found without a scan; in the full width.
+pub(super) fn found_rows(
+    mfp: &Mfp,
+    operator: &MapFilterProject,
+    parts: &[RelationSnapshot],
+) -> Option<Result<Vec<DeltaBatch>>> {
+    let first = parts.first()?;
+    if let Some(key) = wanted_key(mfp, first) {
+        let found = parts.iter().map(|part| Ok(part.lookup(&key)?.into_iter().collect())).collect::<Result<Vec<_>>>();
+        return Some(found.and_then(|found| fetch(operator, parts, found)));
+    }
+    if parts.iter().map(RelationSnapshot::live_rows).sum::<usize>() > SEARCHED_ROWS_MAX {
+        return None;
+    }
+    let has_value = |(column, value): &(usize, &Datum)| first.types().get(*column).is_some_and(|t| has_type(value, t));
+    let (column, value) = equalities(mfp).into_iter().find(has_value)?;
+    let found = parts.iter().map(|part| part.rows_equal(column, value)).collect::<Option<Vec<_>>>()?;
+    Some(fetch(operator, parts, found))
+}
+
+fn fetch(operator: &MapFilterProject, parts: &[RelationSnapshot], found: Vec<Vec<u32>>) -> Result<Vec<DeltaBatch>> {
+    let mut batches = vec![];
+    for (part, ids) in parts.iter().zip(found) {
+        if ids.is_empty() {
+            continue;
+        }
+        let rows: Batch = operator.widen(part.gather(&ids, operator.required())?, ids.len());
+        let weights = part.gather_weights(&ids)?.unwrap_or_else(|| vec![1; ids.len()]);
+        batches.push(DeltaBatch { rows, weights, row_ids: Some(ids) });
+    }
+    Ok(batches)
+}
 
 /// The key that a row must have to pass the filter: one value per key column, if the filter says so of all of them.
 pub(super) fn wanted_key(mfp: &Mfp, rows: &RelationSnapshot) -> Option<Vec<Datum>> {
     let key = rows.key()?;
-    let mut equalities = vec![];
-    for (_, predicate) in &mfp.predicates {
-        collect(predicate, &mut equalities);
-    }
+    let equalities = equalities(mfp);
     key.iter()
         .map(|&column| {
             let (_, value) =
@@ -20,6 +58,15 @@ pub(super) fn wanted_key(mfp: &Mfp, rows: &RelationSnapshot) -> Option<Vec<Datum
             Some((*value).clone())
         })
         .collect()
+}
+
+/// Every `column = constant` that must hold of a row that passes.
+fn equalities(mfp: &Mfp) -> Vec<(usize, &Datum)> {
+    let mut equalities = vec![];
+    for (_, predicate) in &mfp.predicates {
+        collect(predicate, &mut equalities);
+    }
+    equalities
 }
 
 /// Adds the `column = constant` that must hold if the predicate does.
@@ -39,7 +86,7 @@ fn collect<'a>(predicate: &'a Scalar, equalities: &mut Vec<(usize, &'a Datum)>) 
 }
 
 /// The column that this is, looking through casts that change no bytes.
-fn column_of(expr: &Scalar) -> Option<usize> {
+pub(super) fn column_of(expr: &Scalar) -> Option<usize> {
     match expr {
         Expr::Cast(input, cast) if cast.to == DataType::Text => match input.as_ref() {
             Expr::Leaf(column) if matches!(column.data_type, DataType::Varchar(_)) => Some(column.index),
@@ -51,7 +98,7 @@ fn column_of(expr: &Scalar) -> Option<usize> {
 
 /// Whether a constant is a value of a column's type, so that the index can be asked for it. NULL equals nothing, which
 /// is for the filter to find out.
-fn has_type(value: &Datum, data_type: &DataType) -> bool {
+pub(super) fn has_type(value: &Datum, data_type: &DataType) -> bool {
     matches!(
         (value, data_type),
         (Datum::Bool(_), DataType::Bool)

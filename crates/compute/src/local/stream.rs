@@ -8,16 +8,15 @@
 //! 3. `signed` says whether a stream may hold negative weights, so that it must be consolidated before it is shown.
 
 use crate::Interrupt;
-use crate::local::lookup::wanted_key;
+use crate::local::lookup::found_rows;
 use crate::local::profile::Profile;
 use crate::local::source::{Overlay, SourceInput, SourceProvider};
 use crate::node::{NodeOperator, Place};
-use headwater_arrange::RelationSnapshot;
 use headwater_dataflow::spec::{JoinKind, Mfp};
 use headwater_dataflow::{Delta, MapFilterProject, StepContext};
 use headwater_expr::EvalContext;
 use headwater_plan::lir::{NodeId, Operator, Plan};
-use headwater_types::{Batch, DeltaBatch, RelationId, Result};
+use headwater_types::{DeltaBatch, RelationId, Result};
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -225,19 +224,16 @@ impl<'a> Builder<'_, 'a> {
                 let overlay = Overlay::new(overlay);
                 let signed = overlay.signed;
                 let extra = overlay.extra.clone().into_iter();
-                let stored: Box<dyn Iterator<Item = Result<DeltaBatch>>> =
-                    match parts.first().and_then(|part| wanted_key(mfp, part)) {
-                        Some(key) => {
-                            Box::new(parts.into_iter().filter_map(move |part| row_with_key(&part, &key).transpose()))
-                        }
-                        None => {
+                let stored: Box<dyn Iterator<Item = Result<DeltaBatch>>> = match found_rows(mfp, &operator, &parts) {
+                    Some(found) => Box::new(found?.into_iter().map(Ok)),
+                    None => {
+                        let operator = operator.clone();
+                        Box::new(parts.into_iter().flat_map(move |part| {
                             let operator = operator.clone();
-                            Box::new(parts.into_iter().flat_map(move |part| {
-                                let operator = operator.clone();
-                                part.scan(operator.required()).map(move |batch| Ok(widened(&operator, batch)))
-                            }))
-                        }
-                    };
+                            part.scan(operator.required()).map(move |batch| Ok(widened(&operator, batch)))
+                        }))
+                    }
+                };
                 let batches = stored.map(move |batch| batch.map(|batch| overlay.strip(batch))).chain(extra.map(Ok));
                 Ok((Box::new(batches.map(move |batch| Ok(mapped(&operator, batch?, eval)))), signed))
             }
@@ -263,13 +259,4 @@ fn mapped(operator: &MapFilterProject, batch: DeltaBatch, eval: EvalContext<'_>)
     let mut output = Delta::default();
     operator.apply(batch, &eval, &mut output);
     output
-}
-
-/// The row of a relation that has this key, if there is one.
-fn row_with_key(part: &RelationSnapshot, key: &[headwater_types::Datum]) -> Result<Option<DeltaBatch>> {
-    let Some(row) = part.lookup(key)? else { return Ok(None) };
-    let all: Vec<usize> = (0..part.types().len()).collect();
-    let rows = Batch::new(part.gather(&[row], &all)?, 1);
-    let weights = part.gather_weights(&[row])?.unwrap_or_else(|| vec![1]);
-    Ok(Some(DeltaBatch { rows, weights, row_ids: Some(vec![row]) }))
 }

@@ -5,6 +5,7 @@ mod errors;
 mod inserting;
 mod parameters;
 mod parsing;
+mod shapes;
 
 use crate::{BindContext, Bound, BoundStatement, bind, parse_script};
 use headwater_catalog::{
