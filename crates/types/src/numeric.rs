@@ -51,6 +51,25 @@ impl Numeric {
         }
     }
 
+    /// Mantissa and scale of a finite value, read straight from its bytes.
+    #[inline]
+    #[must_use]
+    pub fn finite_parts(bytes: [u8; NUMERIC_BYTES]) -> Option<(i128, u32)> {
+        // The flags' low byte tells special values, the third is the scale, the highest bit the sign.
+        let [tag, _, scale, sign, ..] = bytes;
+        let mantissa = i128::try_from(u128::from_le_bytes(bytes) >> 32).expect("a mantissa has 96 bits");
+        (tag == 0).then_some((if sign >> 7 == 1 { -mantissa } else { mantissa }, u32::from(scale)))
+    }
+
+    /// The bytes of `mantissa × 10^-scale`, if 96 bits hold the mantissa; the scale is at most 28.
+    #[inline]
+    #[must_use]
+    pub fn bytes_of_parts(mantissa: i128, scale: u32) -> Option<[u8; NUMERIC_BYTES]> {
+        let magnitude = mantissa.unsigned_abs();
+        let flags = scale << 16 | u32::from(mantissa < 0) << 31;
+        (magnitude >> 96 == 0).then(|| (magnitude << 32 | u128::from(flags)).to_le_bytes())
+    }
+
     /// PostgreSQL's order: −Infinity < finite < Infinity < NaN; `1.0` and `1.00` are equal.
     #[must_use]
     pub fn sql_cmp(&self, other: &Self) -> std::cmp::Ordering {
@@ -93,5 +112,25 @@ impl Eq for Numeric {}
 impl std::hash::Hash for Numeric {
     fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
         self.to_bytes().hash(state);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_are_those_of_the_value() {
+        let max = "79228162514264337593543950335";
+        for text in ["0", "0.00", "1.50", "-1.5", max, "-0.0000000000000000000000000001", "123456789012345678901.25"] {
+            let value: Decimal = text.parse().expect("a decimal");
+            let bytes = Numeric::Finite(value).to_bytes();
+            assert_eq!(Numeric::finite_parts(bytes), Some((value.mantissa(), value.scale())), "{text}");
+            assert_eq!(Numeric::bytes_of_parts(value.mantissa(), value.scale()), Some(bytes), "{text}");
+        }
+        for special in [Numeric::NaN, Numeric::Infinity, Numeric::NegInfinity] {
+            assert_eq!(Numeric::finite_parts(special.to_bytes()), None);
+        }
+        assert_eq!(Numeric::bytes_of_parts(1 << 96, 0), None);
     }
 }
