@@ -9,7 +9,9 @@
 //! The operators are those of a view, given everything at once. Where only linear nodes lie between the sources and a
 //! result without ORDER BY, nothing is read ahead: a reader that stops, or a LIMIT, stops the scan.
 
+mod bounds;
 mod lookup;
+mod parallel;
 mod profile;
 mod source;
 mod stream;

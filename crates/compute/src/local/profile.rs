@@ -40,6 +40,13 @@ impl Profile {
         self.nodes.borrow()[id]
     }
 
+    /// Notes what a node did elsewhere.
+    pub(super) fn add(&self, id: NodeId, rows: usize, time: Duration) {
+        let node = &mut self.nodes.borrow_mut()[id];
+        node.rows += rows;
+        node.time += time;
+    }
+
     /// Runs what prepares a node's stream.
     pub(super) fn preparing<T>(&self, id: NodeId, work: impl FnOnce() -> T) -> T {
         let start = Instant::now();

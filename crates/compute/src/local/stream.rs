@@ -8,17 +8,22 @@
 //! 3. `signed` says whether a stream may hold negative weights, so that it must be consolidated before it is shown.
 
 use crate::Interrupt;
-use crate::local::lookup::found_rows;
+use crate::local::bounds::bounds;
+use crate::local::lookup::{found_rows, wanted_key};
+use crate::local::parallel::{LinearInput, Reduced};
 use crate::local::profile::Profile;
 use crate::local::source::{Overlay, SourceInput, SourceProvider};
 use crate::node::{NodeOperator, Place};
-use headwater_dataflow::spec::{JoinKind, Mfp};
-use headwater_dataflow::{Delta, MapFilterProject, StepContext};
+use headwater_dataflow::spec::{JoinKind, Mfp, ReducePlan};
+use headwater_dataflow::{Delta, MapFilterProject, Reduce, StepContext};
 use headwater_expr::EvalContext;
+use headwater_expr::registry::Volatility;
 use headwater_plan::lir::{NodeId, Operator, Plan};
 use headwater_types::{DeltaBatch, RelationId, Result};
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::sync::Arc;
+use std::time::Instant;
 
 /// Rows per delta of a relation that is not stored in batches.
 const STREAM_BATCH_ROWS_MAX: usize = 8192;
@@ -112,6 +117,11 @@ impl<'a> Builder<'_, 'a> {
     fn node(&mut self, id: NodeId) -> Result<Signed<'a>> {
         let plan = self.plan;
         let node = &plan.nodes[id];
+        if let Operator::Reduce(reduce) = &node.operator
+            && let Some(reduced) = self.reduce_in_parallel(node.inputs[0], reduce)?
+        {
+            return Ok((Box::new(std::iter::once(Ok(reduced))), false));
+        }
         let mut inputs: Vec<Signed<'a>> = node.inputs.iter().map(|&input| self.take(input)).collect();
         let signed = inputs.iter().any(|(_, signed)| *signed);
         let eval = self.eval;
@@ -133,11 +143,10 @@ impl<'a> Builder<'_, 'a> {
                 Ok((Box::new(stream), signed || matches!(node.operator, Operator::Negate)))
             }
             Operator::Join(_) => self.join(id, inputs, signed),
-            Operator::Reduce(_)
-            | Operator::Distinct
-            | Operator::TopK(_)
-            | Operator::Threshold
-            | Operator::AtMostOne { .. } => self.stateful(id, inputs.pop().expect("it has one input").0),
+            Operator::Reduce(_) => self.reduce(id, inputs.pop().expect("it has one input")),
+            Operator::Distinct | Operator::TopK(_) | Operator::Threshold | Operator::AtMostOne { .. } => {
+                self.stateful(id, inputs.pop().expect("it has one input").0)
+            }
         }
     }
 
@@ -160,6 +169,74 @@ impl<'a> Builder<'_, 'a> {
             pieces += 1;
         }
         Ok((Box::new(std::iter::once(Ok(output))), pieces > 1))
+    }
+
+    /// Gives a reduce its whole input; groups are shown when all rows have come, unless some are taken back.
+    fn reduce(&mut self, id: NodeId, (input, signed): Signed<'a>) -> Result<Signed<'a>> {
+        let Operator::Reduce(plan) = &self.plan.nodes[id].operator else { unreachable!("the caller looked") };
+        if signed {
+            return self.stateful(id, input);
+        }
+        let mut reduce = Reduce::new(plan, &self.plan.nodes[self.plan.nodes[id].inputs[0]].types);
+        let context = StepContext::new(self.eval, true);
+        let mut errors = vec![];
+        for delta in input {
+            self.interrupt.check()?;
+            errors.extend(reduce.collect(delta?, &context)?);
+        }
+        let mut output = reduce.finish(&context)?;
+        output.errors.extend(errors);
+        Ok((Box::new(std::iter::once(Ok(output))), false))
+    }
+
+    /// The groups of a large stored relation's rows; `None` if the input is anything else.
+    fn reduce_in_parallel(&mut self, input: NodeId, plan: &ReducePlan) -> Result<Option<Delta>> {
+        let Some((nodes, linear)) = self.linear_input(input)? else { return Ok(None) };
+        let types = &self.plan.nodes[input].types;
+        if !linear.is_large() || !Reduce::new(plan, types).is_divisible() {
+            return Ok(None);
+        }
+        let start = Instant::now();
+        let Reduced { output, rows } = linear.reduce(&|| Reduce::new(plan, types), self.eval, self.interrupt)?;
+        if let Some(profile) = self.profile {
+            nodes.into_iter().zip(rows).for_each(|(id, rows)| profile.add(id, rows, start.elapsed()));
+        }
+        Ok(Some(output))
+    }
+
+    /// The node's output as operators over a stored relation, if it is no more than that and has no other reader; and
+    /// the nodes that they are, the source first.
+    fn linear_input(&mut self, top: NodeId) -> Result<Option<(Vec<NodeId>, LinearInput)>> {
+        let plan = self.plan;
+        let (mut nodes, mut operators) = (vec![], vec![]);
+        let mut id = top;
+        let (relation, source) = loop {
+            if !matches!(self.outputs[id], Output::Once(Some(_))) {
+                return Ok(None);
+            }
+            nodes.push(id);
+            match &plan.nodes[id].operator {
+                Operator::Source { relation, mfp } => break (*relation, mfp),
+                Operator::Mfp(mfp) if !is_volatile(mfp) => {
+                    operators.push(MapFilterProject::new(mfp));
+                    id = plan.nodes[id].inputs[0];
+                }
+                _ => return Ok(None),
+            }
+        };
+        if is_volatile(source) {
+            return Ok(None);
+        }
+        let SourceInput::Stored { parts, overlay } = self.input(relation)? else { return Ok(None) };
+        let overlay = Overlay::new(overlay);
+        if overlay.signed || parts.first().and_then(|part| wanted_key(source, part)).is_some() {
+            return Ok(None);
+        }
+        let bounds = parts.first().map_or_else(Vec::new, |part| bounds(source, part.types()));
+        operators.push(MapFilterProject::new(source));
+        operators.reverse();
+        nodes.reverse();
+        Ok(Some((nodes, LinearInput { parts, overlay, bounds, operators })))
     }
 
     fn join(&mut self, id: NodeId, inputs: Vec<Signed<'a>>, signed: bool) -> Result<Signed<'a>> {
@@ -206,11 +283,15 @@ impl<'a> Builder<'_, 'a> {
         Box::new(std::iter::once(Ok(errors)).chain(joined))
     }
 
+    fn input(&mut self, relation: RelationId) -> Result<SourceInput> {
+        Ok(match self.inputs.entry(relation) {
+            Entry::Occupied(entry) => entry.get().clone(),
+            Entry::Vacant(entry) => entry.insert(self.sources.source(relation)?).clone(),
+        })
+    }
+
     fn source(&mut self, relation: RelationId, mfp: &Mfp) -> Result<Signed<'a>> {
-        let input = match self.inputs.entry(relation) {
-            std::collections::hash_map::Entry::Occupied(entry) => entry.get().clone(),
-            std::collections::hash_map::Entry::Vacant(entry) => entry.insert(self.sources.source(relation)?).clone(),
-        };
+        let input = self.input(relation)?;
         let operator = MapFilterProject::new(mfp);
         let eval = self.eval;
         match input {
@@ -228,9 +309,11 @@ impl<'a> Builder<'_, 'a> {
                     Some(found) => Box::new(found?.into_iter().map(Ok)),
                     None => {
                         let operator = operator.clone();
+                        let bounds = parts.first().map_or_else(Vec::new, |part| bounds(mfp, part.types()));
                         Box::new(parts.into_iter().flat_map(move |part| {
                             let operator = operator.clone();
-                            part.scan(operator.required()).map(move |batch| Ok(widened(&operator, batch)))
+                            let scan = part.scan(operator.required()).with_bounds(bounds.clone());
+                            scan.map(move |batch| Ok(widened(&operator, batch)))
                         }))
                     }
                 };
@@ -239,6 +322,12 @@ impl<'a> Builder<'_, 'a> {
             }
         }
     }
+}
+
+/// Whether it does more than compute from its input, as setting a parameter.
+fn is_volatile(mfp: &Mfp) -> bool {
+    let mut scalars = mfp.expressions.iter().chain(mfp.predicates.iter().map(|(_, predicate)| predicate));
+    scalars.any(|scalar| scalar.volatility() == Volatility::Volatile)
 }
 
 /// A delta cut into pieces of at most so many rows, the errors with the first.

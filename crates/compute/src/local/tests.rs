@@ -169,3 +169,28 @@ fn a_node_with_two_readers_runs_once() {
     b.same(Operator::Union, &[counts, counts]);
     assert_eq!(answer(&b.plan(), &given).map(|rows| rows.len()), Ok(6));
 }
+
+/// A reduce large enough for several threads, over a table that the transaction has changed, against its rows brought
+/// together without a table.
+#[test]
+fn a_large_reduce_gives_what_one_thread_gives() {
+    let tables = tables(300_000);
+    let mut b = PlanBuilder::new();
+    let events = b.events();
+    let minus = call("-(int8,int8)", vec![Scalar::column(2, DataType::Int8), int8(7)], DataType::Int8);
+    let mfp = Mfp { expressions: vec![minus], projection: vec![0, 1, 3], ..Mfp::identity(3) };
+    let mapped = b.add(Operator::Mfp(mfp), &[events], event_types());
+    b.count(mapped, &[1], Some(2));
+    let plan = b.plan();
+    let rows: Vec<Vec<Datum>> = (10..300_000).chain([400_000]).map(event).collect();
+    let deleted: Vec<u32> = (0..10).collect();
+    let gone: Vec<_> = (0..10).map(|id| (event(id), -1)).chain([(event(400_000), 1)]).collect();
+    let overlay =
+        DeltaBatch { row_ids: Some([deleted, vec![0]].concat()), ..DeltaBatch::from_rows(&event_types(), &gone) };
+    let mut given = Given::tables(&tables);
+    let parts = vec![tables.snapshot(EVENTS)];
+    given.0.insert(EVENTS, SourceInput::Stored { parts, overlay: Some(overlay) });
+    let mut whole = Given::tables(&tables);
+    whole.0.insert(EVENTS, SourceInput::Rows(Batch::from_rows(&event_types(), &rows)));
+    assert_eq!(answer(&plan, &given), answer(&plan, &whole));
+}
