@@ -2,9 +2,9 @@
 //! kept. A node that is used more than once is shown once, and referred to after that.
 
 use super::scalar::{aggregate, direction, scalar, snake_case};
-use super::{Lines, list, with_rewrites};
+use super::{Lines, list, state, with_rewrites};
 use crate::PlanInfo;
-use crate::lir::{Finishing, JoinKind, Mfp, NodeId, Operator, Plan, SideState};
+use crate::lir::{Finishing, JoinKind, JoinPlan, Mfp, NodeId, Operator, Plan, SideState};
 use headwater_expr::{Column, Scalar, TableFunction};
 
 /// Longer texts of columns give way to a label.
@@ -195,83 +195,18 @@ impl Explain<'_> {
             return;
         }
         self.shown[id] = true;
-        let input: &[String] = node.inputs.first().map_or(&[], |&n| self.output(n));
         let mut details = Vec::new();
-        let mut aggregates: Vec<String> = Vec::new();
-        let line = match &node.operator {
-            Operator::Constant(rows) => format!("Constant  ({} rows)", rows.len()),
-            Operator::Source { relation, .. } => {
-                details.extend(self.info.shared_details(*relation));
-                format!("Source {}", self.info.name(*relation))
-            }
-            Operator::Mfp(_) => "Map/Filter".to_owned(),
-            Operator::Join(join) => {
-                let right = self.output(node.inputs[1]);
-                for (side, state, key, names, n) in [
-                    ("left", &join.left_state, &join.left_key, input, node.inputs[0]),
-                    ("right", &join.right_state, &join.right_key, right, node.inputs[1]),
-                ] {
-                    let key = list(key, |&c| names[c].clone());
-                    details.push(match state {
-                        SideState::Shared => {
-                            format!("{side}: index ({key}) over {}", self.source_name(n))
-                        }
-                        SideState::Owned => format!("{side}: own rows by ({key})"),
-                    });
-                }
-                if !join.residual.is_empty() {
-                    let both: Vec<String> = input.iter().chain(right).cloned().collect();
-                    details.push(format!("condition: {}", list(&join.residual, |s| show(s, &both))));
-                }
-                let pairs = join.left_key.iter().zip(&join.right_key).zip(&join.null_safe);
-                let keys = list(pairs, |((&a, &b), &null_safe)| {
-                    let operator = if null_safe { "IS NOT DISTINCT FROM" } else { "=" };
-                    format!("{} {operator} {}", input[a], right[b])
-                });
-                match (join.kind, keys.is_empty()) {
-                    (JoinKind::Inner, true) => "Cross Join".to_owned(),
-                    (kind, true) => format!("{kind:?} Join"),
-                    (kind, false) => format!("{kind:?} Join  ({keys})"),
-                }
-            }
-            Operator::Reduce(reduce) => {
-                for (i, call) in reduce.aggregates.iter().enumerate() {
-                    let columns = &self.columns[id];
-                    let name = &columns.all[reduce.key.len() + i];
-                    let text = match columns.defined.iter().find(|(label, _)| label == name) {
-                        Some((label, text)) => format!("{label} = {text}"),
-                        None => name.clone(),
-                    };
-                    let state = if call.distinct { "  (state: a set of values)" } else { "" };
-                    details.push(text + state);
-                    aggregates.push(name.clone());
-                }
-                format!("Reduce  (key: {})", list(&reduce.key, |&c| input[c].clone()))
-            }
-            Operator::Distinct => "Distinct  (state: a weight per row)".to_owned(),
-            Operator::TopK(top_k) => {
-                let order = list(&top_k.order_by, |o| direction(&input[o.column], o));
-                let key = list(&top_k.key, |&c| input[c].clone());
-                let limit = top_k.limit.map_or("all".to_owned(), |l| l.to_string());
-                format!("TopK  (key: {key}; order: {order}; limit: {limit}; offset: {})", top_k.offset)
-            }
-            Operator::Union => "Union".to_owned(),
-            Operator::Negate => "Negate".to_owned(),
-            Operator::Threshold => "Threshold  (state: a weight per row)".to_owned(),
-            Operator::FlatMap(flat_map) => {
-                format!("FlatMap  ({}({}))", function_name(flat_map.function), list(&flat_map.args, |s| show(s, input)))
-            }
-            Operator::AtMostOne { key } => {
-                format!("At Most One  (key: {})", list(key, |&c| input[c].clone()))
-            }
-        };
+        let line = self.line(id, &mut details);
         let line = if shared { format!("{line}  [node {id}]") } else { line };
         let line = match (self.note)(id) {
             Some(note) => format!("{line}  ({note})"),
             None => line,
         };
-        for (label, text) in self.columns[id].defined.iter().filter(|(label, _)| !aggregates.contains(label)) {
-            details.push(format!("{label} = {text}"));
+        let defined = self.columns[id].defined.iter().filter(|(label, _)| !self.aggregates(id).any(|a| a == label));
+        details.extend(defined.map(|(label, text)| format!("{label} = {text}")));
+        let kept = state::kept(&node.operator, |side| self.source_name(node.inputs[side]));
+        if !kept.is_empty() {
+            details.push(format!("keeps: {}", kept.join(", ")));
         }
         if let Some(mfp) = self.mfp(id).filter(|mfp| !mfp.predicates.is_empty()) {
             let all = &self.columns[id].all;
@@ -285,10 +220,137 @@ impl Explain<'_> {
         node.inputs.iter().for_each(|&n| self.node(n, depth + 1));
     }
 
+    /// What the node does, and details of it.
+    fn line(&self, id: NodeId, details: &mut Vec<String>) -> String {
+        let node = &self.plan.nodes[id];
+        let input: &[String] = node.inputs.first().map_or(&[], |&n| self.output(n));
+        match &node.operator {
+            Operator::Constant(rows) => format!("Constant  ({} rows)", rows.len()),
+            Operator::Source { relation, .. } => {
+                details.extend(self.info.shared_details(*relation));
+                format!("Source {}", self.info.name(*relation))
+            }
+            Operator::Mfp(_) => "Map/Filter".to_owned(),
+            Operator::Join(join) => self.join(join, &node.inputs, details),
+            Operator::Reduce(reduce) => {
+                details.extend(self.aggregates(id).map(|name| {
+                    match self.columns[id].defined.iter().find(|(label, _)| label == name) {
+                        Some((label, text)) => format!("{label} = {text}"),
+                        None => name.clone(),
+                    }
+                }));
+                format!("Reduce  (key: {})", list(&reduce.key, |&c| input[c].clone()))
+            }
+            Operator::Distinct => "Distinct".to_owned(),
+            Operator::TopK(top_k) => {
+                let order = list(&top_k.order_by, |o| direction(&input[o.column], o));
+                let key = list(&top_k.key, |&c| input[c].clone());
+                let limit = top_k.limit.map_or("all".to_owned(), |l| l.to_string());
+                format!("TopK  (key: {key}; order: {order}; limit: {limit}; offset: {})", top_k.offset)
+            }
+            Operator::Union => "Union".to_owned(),
+            Operator::Negate => "Negate".to_owned(),
+            Operator::Threshold => "Threshold".to_owned(),
+            Operator::FlatMap(flat_map) => {
+                format!("FlatMap  ({}({}))", function_name(flat_map.function), list(&flat_map.args, |s| show(s, input)))
+            }
+            Operator::AtMostOne { key } => {
+                format!("At Most One  (key: {})", list(key, |&c| input[c].clone()))
+            }
+        }
+    }
+
+    fn join(&self, join: &JoinPlan, inputs: &[NodeId], details: &mut Vec<String>) -> String {
+        let (left, right) = (self.output(inputs[0]), self.output(inputs[1]));
+        for (side, state, key, names, n) in [
+            ("left", &join.left_state, &join.left_key, left, inputs[0]),
+            ("right", &join.right_state, &join.right_key, right, inputs[1]),
+        ] {
+            let key = list(key, |&c| names[c].clone());
+            details.push(match state {
+                SideState::Shared => format!("{side}: index ({key}) over {}", self.source_name(n)),
+                SideState::Owned => format!("{side}: own rows by ({key})"),
+            });
+        }
+        if !join.residual.is_empty() {
+            let both: Vec<String> = left.iter().chain(right).cloned().collect();
+            details.push(format!("condition: {}", list(&join.residual, |s| show(s, &both))));
+        }
+        let pairs = join.left_key.iter().zip(&join.right_key).zip(&join.null_safe);
+        let keys = list(pairs, |((&a, &b), &null_safe)| {
+            let operator = if null_safe { "IS NOT DISTINCT FROM" } else { "=" };
+            format!("{} {operator} {}", left[a], right[b])
+        });
+        match (join.kind, keys.is_empty()) {
+            (JoinKind::Inner, true) => "Cross Join".to_owned(),
+            (kind, true) => format!("{kind:?} Join"),
+            (kind, false) => format!("{kind:?} Join  ({keys})"),
+        }
+    }
+
+    /// The names of a Reduce's aggregates.
+    fn aggregates(&self, id: NodeId) -> impl Iterator<Item = &String> {
+        let places = match &self.plan.nodes[id].operator {
+            Operator::Reduce(reduce) => reduce.key.len()..reduce.key.len() + reduce.aggregates.len(),
+            _ => 0..0,
+        };
+        self.columns[id].all[places].iter()
+    }
+
     fn source_name(&self, id: NodeId) -> String {
         match &self.plan.nodes[id].operator {
             Operator::Source { relation, .. } => self.info.name(*relation),
             _ => format!("node {id}"),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::lir::Plan;
+    use crate::lower::lower;
+    use crate::mir::{JoinKind, Mir};
+    use crate::testing::{Tables, call, column, compare_golden, equal, get};
+    use headwater_expr::AggregateFunction;
+    use headwater_types::DataType;
+
+    fn shown(mir: &Mir) -> String {
+        let lowered = lower(mir).expect("well-formed");
+        let plan = Plan { nodes: lowered.nodes, root: lowered.root, key: None, rewrites: vec!["a rewrite".to_owned()] };
+        super::explain_plan(&plan, None, &Tables::marketing())
+    }
+
+    #[test]
+    fn golden_texts() {
+        let events = get(1);
+        let join = |left: Mir, right: Mir, kind: JoinKind, (a, b): (usize, usize)| {
+            let both = left.clone().join(right.clone(), JoinKind::Inner, vec![]);
+            let on = vec![equal(column(&both, a), column(&both, left.arity() + b))];
+            left.join(right, kind, on)
+        };
+        let count = |c: usize, distinct: bool| {
+            call(AggregateFunction::Count, Some(column(&events, c)), distinct, DataType::Int8)
+        };
+        let max = call(AggregateFunction::Max, Some(column(&events, 1)), true, DataType::Int4);
+        let grouped = get(1).aggregate(vec![2], vec![count(1, true), count(3, true), count(0, false), max]);
+        let top = |group_key: Vec<usize>| Mir::TopK {
+            input: Box::new(get(4)),
+            group_key,
+            order_by: vec![],
+            limit: Some(3),
+            offset: 0,
+        };
+        let cases = [
+            ("a join of tables", join(get(1), get(2), JoinKind::Inner, (2, 0))),
+            ("a join of groups", join(grouped.clone(), get(2), JoinKind::Left, (0, 0))),
+            ("a semi join", join(get(1), get(3), JoinKind::Semi, (2, 1))),
+            ("one group", get(1).aggregate(vec![], vec![count(1, true)])),
+            ("distinct", get(4).distinct()),
+            ("top k", top(vec![])),
+            ("top k of groups", top(vec![0])),
+            ("one row of a group", Mir::AtMostOne { input: Box::new(get(4)), key: vec![0] }),
+        ];
+        let texts = cases.map(|(title, mir)| format!("# {title}\n\n{}\n", shown(&mir)));
+        compare_golden("explain", &texts.concat());
     }
 }

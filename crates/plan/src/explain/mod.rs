@@ -4,6 +4,7 @@ mod hir;
 mod lir;
 mod mir;
 mod scalar;
+mod state;
 
 use crate::hir::HirQuery;
 use crate::{PlanInfo, PlanOptions, SharedPlan, ViewPlan, decorrelate, query_relation, rewrite, view_relation};
