@@ -87,7 +87,7 @@ mod tests {
                 .collect();
             let ids = store.append(&Batch::from_rows(&types, &rows));
             live.extend(ids.into_iter().zip(rows));
-            for _ in 0..random.random_range(0..20) {
+            for _ in 0..random.random_range(0..20).min(live.len()) {
                 let gone = live.swap_remove(random.random_range(0..live.len())).0;
                 store.delete(&[gone]);
             }

@@ -322,4 +322,55 @@ mod tests {
         assert_eq!(left.iter().collect::<Vec<_>>(), kept);
         assert_eq!(rows_of(&seen[7]), all, "a snapshot does not change");
     }
+
+    /// Three segments in order of time, the last of them not sealed: a bound on the time passes over those that it can.
+    #[test]
+    fn scans_pass_over_segments_that_cannot_match() {
+        use crate::{Bound, BoundComparison as Is};
+        const SEGMENT: usize = 65_536;
+        let mut table = KeyedRelation::new(encodable_types(), Some(vec![0]));
+        for segment in 0..3 {
+            table.apply(&[], &encodable(segment * SEGMENT, SEGMENT)).expect("room");
+        }
+        let snapshot = table.snapshot();
+        let time = |row: usize| Datum::Timestamp(1_790_000_000_000_000 + i64::try_from(row).expect("small") * 1001);
+        let segments = |bounds: &[(usize, Is, Datum)]| {
+            let bounds = bounds.iter().map(|(column, comparison, value)| Bound {
+                column: *column,
+                comparison: *comparison,
+                value: value.clone(),
+            });
+            let scan = snapshot.scan(&[1]).with_bounds(bounds.collect());
+            let ids = scan.flat_map(|batch| batch.row_ids.expect("a scan gives row ids"));
+            let mut segments: Vec<u32> = ids.map(|id| id >> 16).collect();
+            segments.dedup();
+            segments
+        };
+        assert_eq!(segments(&[]), [0, 1, 2]);
+        assert_eq!(segments(&[(3, Is::Equal, time(SEGMENT))]), [1, 2], "what is not sealed is always read");
+        assert_eq!(segments(&[(3, Is::Less, time(SEGMENT))]), [0, 2]);
+        assert_eq!(segments(&[(3, Is::Less, time(0))]), [2]);
+        assert_eq!(segments(&[(3, Is::GreaterOrEqual, time(10)), (3, Is::LessOrEqual, time(20))]), [0, 2]);
+        assert_eq!(segments(&[(1, Is::Equal, Datum::text("camp_17"))]), [0, 1, 2]);
+        assert_eq!(segments(&[(1, Is::Equal, Datum::text("camp_17x"))]), [2], "not in any dictionary");
+        let uuid = Datum::text(format!("{:08x}-0000-4000-8000-{:012x}", 7, 7 * 77));
+        assert_eq!(segments(&[(0, Is::Equal, uuid)]), [0, 2]);
+    }
+
+    #[test]
+    fn memory_is_told_by_part() {
+        let mut table = KeyedRelation::new(encodable_types(), Some(vec![0]));
+        let ids = table.apply(&[], &encodable(0, 65_536)).expect("room").inserted;
+        table.apply(&[], &encodable(65_536, 65_536)).expect("room");
+        let memory = table.snapshot().memory();
+        assert_eq!(memory.rows_bytes, table.snapshot().byte_size());
+        assert_eq!(memory.rows_bytes, memory.column_bytes.iter().sum::<usize>());
+        assert_eq!(memory.dead_bytes, 0);
+        // One segment of ids is sealed at 16 bytes a row, the other is text with its offsets.
+        assert_eq!(memory.column_bytes[0], 65_536 * (16 + 36 + 4));
+        assert!((8..=10).contains(&(memory.index_bytes / 131_072)), "{} bytes of index", memory.index_bytes);
+        table.apply(&ids[..1000], &Batch::empty(&encodable_types())).expect("room");
+        let dead = table.snapshot().memory().dead_bytes;
+        assert!((1000 * 40..1000 * 110).contains(&dead), "{dead} bytes are dead");
+    }
 }

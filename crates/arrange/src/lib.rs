@@ -33,7 +33,7 @@ pub use encoding::{Bound, BoundComparison, TextForm};
 pub use gather::gather_batches;
 pub use keyed_relation::{AppliedDelta, KeyedRelation};
 pub use multi_index::{MultiIndex, Postings, PostingsIter};
-pub use relation_snapshot::{RelationScan, RelationSnapshot};
+pub use relation_snapshot::{RelationMemory, RelationScan, RelationSnapshot};
 pub use row_snapshot::{RowScan, RowSnapshot};
 pub use row_store::{Moves, RowStore};
 pub use segment::batch_bytes;

@@ -135,6 +135,12 @@ impl MultiIndex {
         self.shards.iter().map(HashTable::len).sum()
     }
 
+    /// The memory kept, about: rows that share a key are taken to need 4 bytes each.
+    #[must_use]
+    pub fn byte_size(&self) -> usize {
+        self.shards.iter().map(HashTable::allocation_size).sum::<usize>() + (self.rows - self.keys()) * size_of::<u32>()
+    }
+
     /// The rows whose key may have this hash; the caller verifies.
     #[must_use]
     pub fn get(&self, hash: u64) -> Option<&Postings> {

@@ -1,6 +1,6 @@
 //! What readers see of a table or a view: its rows and its index at one moment.
 
-use crate::encoding::TextForm;
+use crate::encoding::{Bound, TextForm};
 use crate::row_snapshot::{RowScan, RowSnapshot};
 use crate::unique_index::{HashOrder, UniqueIndex};
 use crate::{KeyedRelation, SCAN_BATCH_ROWS_MAX, ZSetRelation};
@@ -62,6 +62,19 @@ impl Keyed {
     }
 }
 
+/// What a relation occupies, in bytes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RelationMemory {
+    /// Its rows, deleted ones included until their segment is reclaimed.
+    pub rows_bytes: usize,
+    /// About how much of that is deleted rows'.
+    pub dead_bytes: usize,
+    /// Its index.
+    pub index_bytes: usize,
+    /// `rows_bytes` by column; a view's last is the weight.
+    pub column_bytes: Vec<usize>,
+}
+
 /// A relation at one moment: a value that later writes do not change. Cheap to clone, and to send to other threads.
 #[derive(Debug, Clone)]
 pub struct RelationSnapshot {
@@ -106,6 +119,18 @@ impl RelationSnapshot {
     #[must_use]
     pub fn byte_size(&self) -> usize {
         self.rows.byte_size()
+    }
+
+    /// What the relation occupies, by part. Walks all its segments and all nodes of its index.
+    #[must_use]
+    pub fn memory(&self) -> RelationMemory {
+        let column_bytes = self.rows.column_bytes();
+        RelationMemory {
+            rows_bytes: column_bytes.iter().sum(),
+            dead_bytes: self.rows.dead_bytes(),
+            index_bytes: self.index.as_ref().map_or(0, |(_, index)| index.byte_size()),
+            column_bytes,
+        }
     }
 
     /// Whether this row exists.
@@ -206,6 +231,15 @@ pub struct RelationScan {
 }
 
 impl RelationScan {
+    /// The same rows, or fewer: segments of which no row satisfies all bounds are passed over. What is left still has to
+    /// be filtered.
+    ///
+    /// The bounds' columns are the relation's, whether they are read or not, and their values of the columns' types.
+    #[must_use]
+    pub fn with_bounds(self, bounds: Vec<Bound>) -> Self {
+        Self { rows: self.rows.with_bounds(bounds), ..self }
+    }
+
     /// The rows of a scan that has not begun in `parts` scans, to be read one after the other or side by side.
     #[must_use]
     pub fn divided(self, parts: usize) -> Vec<Self> {

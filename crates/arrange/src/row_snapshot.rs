@@ -47,7 +47,25 @@ impl RowSnapshot {
     /// The bytes that the rows occupy, deleted ones included until their segment is reclaimed.
     #[must_use]
     pub fn byte_size(&self) -> usize {
-        self.pages.iter().flat_map(|page| page.iter().flatten()).map(|slot| slot.segment.bytes()).sum()
+        self.slots().map(|slot| slot.segment.bytes()).sum()
+    }
+
+    /// The bytes that each column occupies, deleted rows included.
+    pub(crate) fn column_bytes(&self) -> Vec<usize> {
+        let mut bytes = vec![0; self.types.len()];
+        for chunk in self.slots().flat_map(|slot| slot.segment.chunks()) {
+            bytes.iter_mut().enumerate().for_each(|(column, bytes)| *bytes += chunk.column_bytes(column));
+        }
+        bytes
+    }
+
+    /// The bytes that deleted rows occupy, as if all rows of a segment were equally large.
+    pub(crate) fn dead_bytes(&self) -> usize {
+        self.slots().map(Slot::dead_bytes).sum()
+    }
+
+    fn slots(&self) -> impl Iterator<Item = &Slot> {
+        self.pages.iter().flat_map(|page| page.iter().flatten())
     }
 
     pub(crate) fn slot(&self, segment: usize) -> Option<&Slot> {
@@ -129,7 +147,7 @@ impl RowScan {
         Self { text, ..self }
     }
 
-    /// The same rows, or fewer: without some, or all, of those that do not satisfy every bound.
+    /// The same rows, or fewer: segments of which no row satisfies all bounds are passed over.
     #[must_use]
     pub fn with_bounds(self, bounds: Vec<Bound>) -> Self {
         Self { bounds: bounds.into(), ..self }

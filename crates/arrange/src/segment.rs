@@ -54,6 +54,14 @@ impl Chunk {
         }
     }
 
+    /// The bytes that a column occupies.
+    pub(crate) fn column_bytes(&self, column: usize) -> usize {
+        match self {
+            Self::Plain(batch) => array_bytes(&*batch.columns[column]),
+            Self::Encoded(columns, _) => columns[column].bytes(),
+        }
+    }
+
     /// Whether a row may satisfy all bounds.
     pub(crate) fn may_match(&self, bounds: &[Bound]) -> bool {
         match self {
@@ -164,7 +172,9 @@ pub(crate) fn array_bytes(array: &dyn Array) -> usize {
         _ => 0,
     };
     let rows = array.len();
-    match array.data_type() {
+    let values = match array.data_type() {
+        ArrowType::Null => 0,
+        ArrowType::Boolean => rows.div_ceil(8),
         ArrowType::Utf8 => span(array.as_string::<i32>().value_offsets()) + rows * 4,
         ArrowType::Binary => span(array.as_binary::<i32>().value_offsets()) + rows * 4,
         ArrowType::List(_) => {
@@ -175,7 +185,8 @@ pub(crate) fn array_bytes(array: &dyn Array) -> usize {
         }
         ArrowType::FixedSizeBinary(_) => rows * 16,
         other => rows * other.primitive_width().unwrap_or(1),
-    }
+    };
+    values + array.nulls().map_or(0, |nulls| nulls.len().div_ceil(8))
 }
 
 /// A segment's place in a row store: its rows and which of them are dead.
@@ -198,6 +209,12 @@ impl Slot {
 
     pub(crate) fn all_live(&self) -> bool {
         self.dead_rows == 0
+    }
+
+    /// See [`crate::row_snapshot::RowSnapshot::dead_bytes`].
+    pub(crate) fn dead_bytes(&self) -> usize {
+        let rows = self.segment.rows().max(1) as usize;
+        self.segment.bytes() / rows * self.dead_rows as usize
     }
 
     pub(crate) fn is_live(&self, offset: u32) -> bool {

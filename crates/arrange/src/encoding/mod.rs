@@ -228,14 +228,14 @@ impl Column {
     /// Bytes of memory.
     pub(crate) fn bytes(&self) -> usize {
         let values = match &self.values {
-            Values::Plain(array) => crate::segment::array_bytes(&**array) + array.nulls().map_or(0, |n| n.len() / 8),
+            Values::Plain(array) => crate::segment::array_bytes(&**array),
             Values::Integers(integers) => integers.bytes(),
             Values::Uuids(uuids) => uuids.bytes(),
             Values::Texts(texts) => texts.bytes(),
             Values::Decimals(decimals) => decimals.bytes(),
             Values::Fixed(fixed) => fixed.bytes(),
         };
-        values + self.nulls.as_ref().map_or(0, |nulls| nulls.len() / 8)
+        values + self.nulls.as_ref().map_or(0, |nulls| nulls.len().div_ceil(8))
     }
 
     /// A word for how the values are kept.
