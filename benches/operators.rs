@@ -5,19 +5,20 @@
 //!
 //! `campaign` and `channel` are the two reduces to which the planner brings the tutorial's views, below their joins:
 //! filled with a million events in pieces of 64 Ki rows, as a load gives them, and a step of one event after that; event
-//! times in order or random over 24 hours. `window` is what the source does to an event for both. These fills are measured
+//! times in order or random over 24 hours. `window` is what the source does to an event for both. `from dictionaries` has
+//! the texts in the form in which encoded segments give them. These fills are measured
 //! in the thread's CPU time, so that other work on the machine shows less.
 
-use arrow_array::{ArrayRef, Int32Array, StringArray, TimestampMicrosecondArray};
+use arrow_array::cast::AsArray;
+use arrow_array::types::UInt16Type;
+use arrow_array::{ArrayRef, DictionaryArray, Int32Array, StringArray, TimestampMicrosecondArray};
 use criterion::measurement::{Measurement, ValueFormatter, WallTime};
 use criterion::{BatchSize, BenchmarkId, Criterion, Throughput};
 use headwater_arrange::KeyedRelation;
 use headwater_dataflow::spec::{JoinKind, JoinPlan, Mfp, ReducePlan, SideState};
-use headwater_dataflow::{
-    Delta, Join, MapFilterProject, Reduce, SideInput, SideRelation, SourceDelta, StepContext,
-};
+use headwater_dataflow::{Delta, Join, MapFilterProject, Reduce, SideInput, SideRelation, SourceDelta, StepContext};
 use headwater_expr::registry::{resolve_function, resolve_operator};
-use headwater_expr::{Aggregate, AggregateFunction, Cast, CastContext, Column, EvalContext, Expr, Scalar};
+use headwater_expr::{Aggregate, AggregateFunction, Cast, CastContext, Column, EvalContext, Expr, Scalar, evaluate};
 use headwater_types::{Batch, DataType, Datum, DeltaBatch, Interval, Numeric, SessionSettings, array_of};
 use std::collections::VecDeque;
 use std::hint::black_box;
@@ -291,10 +292,7 @@ fn read_column(index: usize) -> Scalar {
 fn when(kind: &str, then: Scalar, otherwise: Scalar) -> Scalar {
     let equal = resolve_operator("=", Some(DataType::Text), DataType::Text).expect("texts have an equality");
     let to_text = Cast { to: DataType::Text, context: CastContext::Implicit };
-    let args = vec![
-        Expr::Cast(Box::new(read_column(6)), to_text),
-        Scalar::literal(Datum::text(kind), DataType::Text),
-    ];
+    let args = vec![Expr::Cast(Box::new(read_column(6)), to_text), Scalar::literal(Datum::text(kind), DataType::Text)];
     let condition = Expr::Call { function: equal.function, args, data_type: equal.data_type };
     Expr::Case { branches: vec![(condition, then)], otherwise: Box::new(otherwise) }
 }
@@ -312,6 +310,16 @@ fn revenue() -> Aggregate<Column> {
     let args = vec![when("conversion", read_column(7), zero)];
     let (function, data_type) = (AggregateFunction::Sum, DataType::Numeric(None));
     Aggregate { function, args, distinct: false, filter: None, order_by: vec![], data_type }
+}
+
+/// The batch with its texts as dictionaries, as encoded segments give them.
+fn with_dictionaries(batch: &DeltaBatch) -> DeltaBatch {
+    let coded = |column: &ArrayRef| -> ArrayRef {
+        let Some(texts) = column.as_string_opt::<i32>() else { return Arc::clone(column) };
+        Arc::new(texts.iter().collect::<DictionaryArray<UInt16Type>>())
+    };
+    let columns = batch.rows.columns.iter().map(coded).collect();
+    DeltaBatch::insertions(Batch::new(columns, batch.rows.rows))
 }
 
 /// By window and campaign.
@@ -402,6 +410,9 @@ fn loads(criterion: &mut Criterion<CpuTime>) {
         let read = pieces(in_order);
         let rows: usize = read.iter().map(|piece| piece.rows.rows).sum();
         let events = with_window(&read);
+        let small: Vec<DeltaBatch> =
+            events.iter().flat_map(|piece| (0..8).map(|part| piece.slice(part << 13, 1 << 13))).collect();
+        let coded: Vec<DeltaBatch> = events.iter().map(with_dictionaries).collect();
         let throughput = || Throughput::Elements(rows.try_into().expect("usize fits u64"));
         let mut group = criterion.benchmark_group("window");
         group.sample_size(10).throughput(throughput());
@@ -412,8 +423,24 @@ fn loads(criterion: &mut Criterion<CpuTime>) {
             group.sample_size(10).throughput(throughput());
             let load = || filled(&plan, &events);
             group.bench_function(BenchmarkId::new("fill", times), |bencher| bencher.iter_with_large_drop(load));
+            let load = || filled(&plan, &small);
+            let id = BenchmarkId::new("fill in pieces of 8 Ki", times);
+            group.bench_function(id, |bencher| bencher.iter_with_large_drop(load));
+            let load = || filled(&plan, &coded);
+            let id = BenchmarkId::new("fill from dictionaries", times);
+            group.bench_function(id, |bencher| bencher.iter_with_large_drop(load));
             group.finish();
         }
+        let mut group = criterion.benchmark_group("kind is conversion");
+        group.sample_size(10).throughput(throughput());
+        let is_conversion = when("conversion", read_column(5), read_column(5)).children()[0].clone();
+        for (form, batches) in [("plain", &events), ("dictionary", &coded)] {
+            let evaluated = |batch: &DeltaBatch| evaluate(&is_conversion, &batch.rows, &context().eval);
+            group.bench_function(BenchmarkId::new(form, times), |bencher| {
+                bencher.iter(|| batches.iter().for_each(|batch| drop(black_box(evaluated(batch)))));
+            });
+        }
+        group.finish();
     }
 }
 

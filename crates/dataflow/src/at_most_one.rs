@@ -28,6 +28,12 @@ impl AtMostOne {
         Self { key: key.to_vec(), groups: GroupTable::new("AtMostOne", &types) }
     }
 
+    /// The memory kept.
+    #[must_use]
+    pub fn state_bytes(&self) -> usize {
+        self.groups.state_bytes()
+    }
+
     /// Consumes one step's input delta and returns that step's output delta.
     ///
     /// # Errors

@@ -29,6 +29,12 @@ impl Distinct {
         Self { groups: Reduce::new(&plan, input).without_global_row() }
     }
 
+    /// The memory kept.
+    #[must_use]
+    pub fn state_bytes(&self) -> usize {
+        self.groups.state_bytes()
+    }
+
     /// Consumes one step's input delta and returns that step's output delta.
     ///
     /// # Errors

@@ -27,6 +27,12 @@ impl Threshold {
         Self { rows: GroupTable::new("Threshold", input).with_representatives() }
     }
 
+    /// The memory kept.
+    #[must_use]
+    pub fn state_bytes(&self) -> usize {
+        self.rows.state_bytes()
+    }
+
     /// Consumes one step's input delta and returns that step's output delta.
     ///
     /// # Errors

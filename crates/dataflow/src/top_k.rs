@@ -71,6 +71,13 @@ impl TopK {
         }
     }
 
+    /// The memory kept, about: an order key is taken to be twice an entry.
+    #[must_use]
+    pub fn state_bytes(&self) -> usize {
+        let entries = self.rows.live_rows() * 3 * size_of::<(Arc<[u8]>, Held)>();
+        self.groups.state_bytes() + self.of_slot.capacity() * size_of::<Group>() + entries + self.rows.rows().byte_size()
+    }
+
     /// Consumes one step's input delta and returns that step's output delta.
     ///
     /// # Errors

@@ -166,6 +166,12 @@ impl Join {
         Self { shape, plan: plan.clone(), sides }
     }
 
+    /// The memory kept, without the rows that a stored relation keeps anyway.
+    #[must_use]
+    pub fn state_bytes(&self) -> usize {
+        self.sides.iter().map(Side::state_bytes).sum()
+    }
+
     /// Consumes one step's input deltas and returns that step's output delta.
     ///
     /// # Errors

@@ -116,6 +116,16 @@ impl Side {
         }
     }
 
+    /// The memory kept.
+    pub(super) fn state_bytes(&self) -> usize {
+        let rows = match &self.rows {
+            Rows::Shared(_) => 0,
+            Rows::Owned(relation) => relation.snapshot().byte_size(),
+            Rows::Flat { batches, .. } => batches.iter().map(|batch| batch.rows.bytes()).sum(),
+        };
+        rows + self.index.byte_size() + self.matches.as_ref().map_or(0, HashMap::allocation_size)
+    }
+
     pub(super) fn keys(&self, rows: &Batch) -> Keys {
         let columns: Vec<ArrayRef> = self.key.iter().map(|&c| Arc::clone(&rows.columns[c])).collect();
         let hashes = hash_keys(&columns, &self.key_types, rows.rows, Equality::Sql);
