@@ -257,7 +257,8 @@ impl Cut {
         let first: Vec<usize> = (0..known.len()).filter(|&i| !known[..i].contains(&known[i])).collect();
         let calls = first.iter().map(|&i| aggregates[i].clone()).collect();
         let shared = Mir::Aggregate { input: input.clone(), group_key: groups, aggregates: calls };
-        let grouping = Grouping { aggregates: first.iter().map(|&i| known[i].clone()).collect(), ..self.grouping.clone() };
+        let grouping =
+            Grouping { aggregates: first.iter().map(|&i| known[i].clone()).collect(), ..self.grouping.clone() };
         let names = self.names(&first, info);
         let columns = names.iter().zip(shared.types()).enumerate();
         let columns = columns.map(|(i, (name, data_type))| Field::new(short(name, i), data_type)).collect();
@@ -319,7 +320,8 @@ fn inlined(call: &MirAggregate, input: &Linear) -> MirAggregate {
 /// Whether the aggregate can raise an error, by its arguments or because its result is out of range.
 fn is_fallible(call: &MirAggregate) -> bool {
     use AggregateFunction as F;
-    let ranged = !matches!(call.function, F::CountStar | F::Count | F::Min | F::Max | F::BoolAnd | F::BoolOr);
+    let ranged =
+        !matches!(call.function, F::CountStar | F::Count | F::Min | F::Max | F::BoolAnd | F::BoolOr | F::SumState);
     ranged || scalars_of(call).any(Scalar::is_fallible)
 }
 
