@@ -1,6 +1,7 @@
 //! The engine in one process: transactions, views against recomputation, crashes.
 
 mod ahead;
+mod builds;
 mod crash;
 mod damage;
 mod sessions;

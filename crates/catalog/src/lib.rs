@@ -26,7 +26,7 @@ pub use object::{
 };
 pub use parameters::Parameters;
 pub use shared::{Grouping, GroupingAggregate, Hosted, SharedRelation};
-pub use system::{SessionControl, SessionInfo, SystemContext, SystemRelation, system_relation, system_relations};
+pub use system::{BuildInfo, SessionControl, SessionInfo, SystemContext, SystemRelation, system_relation, system_relations};
 
 #[cfg(test)]
 mod tests;

@@ -145,6 +145,8 @@ pub struct StepContext<'a> {
     pub eval: EvalContext<'a>,
     /// Whether this step is the operator's first and last: no state is kept that only a later step would need.
     pub one_shot: bool,
+    /// Whether another step follows at once, with whose output this one's is taken: an operator may hold it back.
+    pub holds: bool,
     touched: Cell<u64>,
 }
 
@@ -152,7 +154,7 @@ impl<'a> StepContext<'a> {
     /// A context.
     #[must_use]
     pub fn new(eval: EvalContext<'a>, one_shot: bool) -> Self {
-        Self { eval, one_shot, touched: Cell::new(0) }
+        Self { eval, one_shot, holds: false, touched: Cell::new(0) }
     }
 
     /// Rows read, probed, fetched and emitted so far, by all operators that were stepped with this context: what the

@@ -11,7 +11,8 @@
 //! # Invariants
 //!
 //! 1. The outputs so far add up to GROUP BY of the inputs so far.
-//! 2. A group that is touched in a step is emitted at most once per step, and only if its row has changed.
+//! 2. A group that is touched in a step is emitted at most once per step, and only if its row has changed. Of steps that
+//!    follow one another at once only the last emits, or one after which [`HELD_GROUPS_MAX`] groups are touched.
 //! 3. A group lives as long as it has rows; without key columns there is one group, which lives always and is emitted at
 //!    the first step.
 //! 4. A group whose values fail (a sum out of range) is an error instead of a row, taken back when the group changes.
@@ -32,6 +33,8 @@ use std::sync::Arc;
 
 /// Groups whose output is made at a time.
 const EMITTED_ROWS_MAX: usize = 16_384;
+/// Touched groups whose output is held back.
+const HELD_GROUPS_MAX: usize = 16_384;
 
 /// See the module.
 #[derive(Debug)]
@@ -48,10 +51,12 @@ pub struct Reduce {
     global: bool,
     /// Whether that group has been emitted.
     started: bool,
+    /// What was before steps whose output is held back.
+    before: BeforeImages,
 }
 
 /// Rows as they were before the step: batches, and where each group's row is.
-#[derive(Default)]
+#[derive(Debug, Default)]
 struct BeforeImages {
     batches: Vec<Batch>,
     errors: Vec<Vec<(u32, SqlError)>>,
@@ -75,6 +80,7 @@ impl Reduce {
             mfp: MapFilterProject::new(&plan.mfp),
             global: plan.key.is_empty(),
             started: false,
+            before: BeforeImages::default(),
         }
     }
 
@@ -93,7 +99,7 @@ impl Reduce {
         context.touch(input.rows());
         let final_insertions = context.one_shot && !input.has_retractions();
         let mut output = Delta { batches: vec![], errors: input.errors };
-        let mut before = BeforeImages::default();
+        let mut before = std::mem::take(&mut self.before);
         if self.global && !self.started {
             let slots = self.groups.resolve(&[], 1)?;
             self.touch(&slots, &mut before)?;
@@ -107,6 +113,10 @@ impl Reduce {
             for aggregate in &mut self.aggregates {
                 aggregate.update(&batch, &slots, context, final_insertions, &mut output.errors)?;
             }
+        }
+        if context.holds && before.places.len() < HELD_GROUPS_MAX {
+            self.before = before;
+            return Ok(output);
         }
         let touched = self.groups.take_touched()?;
         self.groups.refresh_representatives()?;
@@ -170,7 +180,12 @@ impl Reduce {
 
     /// The rows of these groups, and those (by place) that are an error instead.
     fn rows(&self, slots: &[u32]) -> Result<(Batch, Vec<(u32, SqlError)>), StepError> {
-        let mut columns = self.groups.keys(slots)?;
+        Ok(self.rows_with(self.groups.keys(slots)?, slots))
+    }
+
+    /// As [`Reduce::rows`], the key columns being known.
+    fn rows_with(&self, keys: Vec<ArrayRef>, slots: &[u32]) -> (Batch, Vec<(u32, SqlError)>) {
+        let mut columns = keys;
         let mut errors = vec![];
         for aggregate in &self.aggregates {
             let values = aggregate.values(slots);
@@ -179,7 +194,7 @@ impl Reduce {
         }
         errors.sort();
         errors.dedup_by_key(|(place, _)| *place);
-        Ok((Batch::new(columns, slots.len()), errors))
+        (Batch::new(columns, slots.len()), errors)
     }
 
     /// Emits what has changed of these groups, whose former rows are at `places`.
@@ -204,9 +219,16 @@ impl Reduce {
         // A group without a key lives from its first emission on.
         let lives = |slot: u32| self.groups.weight(slot) > 0 || self.global;
         let live: Vec<u32> = slots.iter().copied().filter(|&slot| lives(slot)).collect();
-        let (new, new_errors) = self.rows(&live)?;
+        // Groups that were and are show the keys that they showed, unless those were the least of several.
+        let keys = self.key.len();
+        let kept = old.rows == slots.len() && live.len() == slots.len() && !self.groups.has_representatives();
+        let (new, new_errors) =
+            if kept { self.rows_with(old.columns[..keys].to_vec(), &live) } else { self.rows(&live)? };
         let (mut keep_old, mut keep_new) = (vec![true; old.rows], vec![true; new.rows]);
-        let same = RowEquality::new(&old.columns, &new.columns, &self.types, Equality::Identity);
+        let from = if kept { keys } else { 0 };
+        // Without old rows there are no columns of them either.
+        let old_columns = old.columns.get(from..).unwrap_or_default();
+        let same = RowEquality::new(old_columns, &new.columns[from..], &self.types[from..], Equality::Identity);
         // An error's row holds NULL, which is not its value.
         let (sound_old, sound_new) = (without(&old_errors, old.rows), without(&new_errors, new.rows));
         let (mut old_row, mut new_row) = (0, 0);

@@ -19,7 +19,7 @@ use crate::step::StepBuilder;
 use crate::table::TableShape;
 use crate::views::view_install;
 use headwater_arrange::RelationSnapshot;
-use headwater_catalog::{Catalog, CatalogChange, quote_identifier};
+use headwater_catalog::{BuildInfo, Catalog, CatalogChange, quote_identifier};
 use headwater_compute::runtime::{Build, BuildId, BuildProgress, ViewInstall};
 use headwater_types::{Epoch, RelationId, Result, SqlError, SqlState};
 use parking_lot::Mutex;
@@ -62,6 +62,19 @@ pub(crate) struct ShownBuild {
     pub statement: String,
     pub begun_micros: i64,
     pub progress: Arc<BuildProgress>,
+}
+
+impl ShownBuild {
+    pub fn info(&self) -> BuildInfo {
+        BuildInfo {
+            id: self.id.0,
+            statement: self.statement.clone(),
+            begun_micros: self.begun_micros,
+            rows_done: self.progress.rows_done(),
+            rows_total: self.progress.rows_total(),
+            held_bytes: u64::try_from(self.progress.held_bytes()).unwrap_or(u64::MAX),
+        }
+    }
 }
 
 /// The build that runs, for whoever wants to see it.

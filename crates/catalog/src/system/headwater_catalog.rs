@@ -2,16 +2,18 @@
 //!
 //! One entry each: name, columns, rows. Oids start at [`FIRST_ID`], in a range that PostgreSQL does not use.
 
-use super::writer::Writer;
+use super::writer::{Value, Writer};
 use super::{Entry, SystemContext, SystemRelation, entry_relations};
 use crate::catalog::Catalog;
-use headwater_types::DataType;
+use headwater_types::{DataType, Datum};
 
 /// The oid of the first of them.
 const FIRST_ID: u32 = 15501;
 
-const ENTRIES: &[Entry] =
-    &[Entry { name: "shared_relations", columns: shared_relation_columns, rows: Some(shared_relations) }];
+const ENTRIES: &[Entry] = &[
+    Entry { name: "shared_relations", columns: shared_relation_columns, rows: Some(shared_relations) },
+    Entry { name: "view_builds", columns: view_build_columns, rows: Some(view_builds) },
+];
 
 /// The relations of `headwater_catalog`.
 pub(super) fn relations() -> impl Iterator<Item = SystemRelation> {
@@ -27,6 +29,31 @@ fn shared_relation_columns() -> Vec<(&'static str, DataType)> {
         ("rows", DataType::Int8),
         ("bytes", DataType::Int8),
     ]
+}
+
+fn view_build_columns() -> Vec<(&'static str, DataType)> {
+    vec![
+        ("id", DataType::Int8),
+        ("statement", DataType::Varchar(None)),
+        ("begun_at", DataType::Timestamptz),
+        ("rows_done", DataType::Int8),
+        ("rows_total", DataType::Int8),
+        ("held_bytes", DataType::Int8),
+    ]
+}
+
+/// Views that are being built. `held_bytes` are changes that have come meanwhile.
+fn view_builds(out: &mut Writer<'_>, _: &Catalog, context: &SystemContext<'_>) {
+    for build in context.builds {
+        out.row([
+            ("id", build.id.into()),
+            ("statement", (&build.statement).into()),
+            ("begun_at", Value::Datum(Datum::Timestamp(build.begun_micros))),
+            ("rows_done", build.rows_done.into()),
+            ("rows_total", build.rows_total.into()),
+            ("held_bytes", build.held_bytes.into()),
+        ]);
+    }
 }
 
 /// `relation_id` is the relation that the rows are made of; `read_by` are materialized views.

@@ -58,6 +58,8 @@ pub struct SystemContext<'a> {
     pub parameters: &'a Parameters,
     /// All sessions.
     pub sessions: &'a [SessionInfo],
+    /// The views that are being built.
+    pub builds: &'a [BuildInfo],
     /// The asking session's number.
     pub backend_pid: i32,
     /// When the server started, microseconds since 1970.
@@ -75,6 +77,23 @@ impl SystemContext<'_> {
     pub(crate) fn setting(&self, name: &str) -> Option<String> {
         self.control.setting(name).or_else(|| self.parameters.show(name))
     }
+}
+
+/// Views that are being built, before their DDL is committed.
+#[derive(Debug, Clone)]
+pub struct BuildInfo {
+    /// A number of its own, until the server stops.
+    pub id: u64,
+    /// What was asked for.
+    pub statement: String,
+    /// When it began, microseconds since 1970.
+    pub begun_micros: i64,
+    /// Input rows that have been fed to the views.
+    pub rows_done: u64,
+    /// How many there are.
+    pub rows_total: u64,
+    /// Bytes of changes that have come meanwhile and are not fed yet.
+    pub held_bytes: u64,
 }
 
 /// What functions may do besides reading: to the session that calls them, and to others.

@@ -9,7 +9,7 @@ use crate::definition::{all_indexes, index_statement};
 use crate::system::classes::namespace_id;
 use crate::system::instance::DATABASE_ID;
 use crate::{RelationRef, quote_identifier, roles, table_definition};
-use headwater_types::DataType;
+use headwater_types::{DataType, Datum};
 
 /// The oid of the first of them.
 const FIRST_ID: u32 = 15001;
@@ -18,6 +18,7 @@ const ENTRIES: &[Entry] = &[
     Entry { name: "rw_columns", columns: column_columns, rows: Some(columns) },
     Entry { name: "rw_connections", columns: object_columns, rows: None },
     Entry { name: "rw_databases", columns: database_columns, rows: Some(databases) },
+    Entry { name: "rw_ddl_progress", columns: ddl_progress_columns, rows: Some(ddl_progress) },
     Entry { name: "rw_depend", columns: depend_columns, rows: Some(depend) },
     Entry { name: "rw_functions", columns: object_columns, rows: None },
     Entry { name: "rw_indexes", columns: index_columns, rows: Some(indexes) },
@@ -86,6 +87,16 @@ fn schema_columns() -> Vec<(&'static str, DataType)> {
 
 fn database_columns() -> Vec<(&'static str, DataType)> {
     schema_columns()
+}
+
+fn ddl_progress_columns() -> Vec<(&'static str, DataType)> {
+    vec![
+        ("ddl_id", DataType::Int8),
+        ("ddl_statement", DataType::Varchar(None)),
+        ("create_type", DataType::Varchar(None)),
+        ("progress", DataType::Varchar(None)),
+        ("initialized_at", DataType::Timestamptz),
+    ]
 }
 
 fn depend_columns() -> Vec<(&'static str, DataType)> {
@@ -239,6 +250,20 @@ fn users(out: &mut Writer<'_>, _: &Catalog, _: &SystemContext<'_>) {
             ("create_db", true.into()),
             ("create_user", true.into()),
             ("can_login", true.into()),
+        ]);
+    }
+}
+
+fn ddl_progress(out: &mut Writer<'_>, _: &Catalog, context: &SystemContext<'_>) {
+    for build in context.builds {
+        let hundredths = build.rows_done.saturating_mul(10_000) / build.rows_total.max(1);
+        out.row([
+            ("ddl_id", build.id.into()),
+            ("ddl_statement", (&build.statement).into()),
+            // RisingWave's word for what the session waits for.
+            ("create_type", "FOREGROUND".into()),
+            ("progress", format!("{}.{:02}%", hundredths / 100, hundredths % 100).into()),
+            ("initialized_at", Value::Datum(Datum::Timestamp(build.begun_micros))),
         ]);
     }
 }

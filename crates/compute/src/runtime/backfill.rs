@@ -4,7 +4,8 @@
 //! from worker to worker, come whole. Small inputs come first: an outer join then finds most matches at once.
 
 use crate::node::Sources;
-use headwater_arrange::{RelationScan, RelationSnapshot};
+use crate::runtime::hosted::HostedView;
+use headwater_arrange::{RelationScan, RelationSnapshot, TextForm};
 use headwater_dataflow::{MapFilterProject, SourceDelta};
 use headwater_types::{DeltaBatch, RelationId};
 use std::collections::VecDeque;
@@ -32,8 +33,17 @@ pub(crate) struct Backfill {
 }
 
 impl Feed {
-    pub(crate) fn new(id: RelationId, rows: RelationSnapshot, demand: MapFilterProject, is_part: bool) -> Self {
-        let scan = rows.scan(demand.required());
+    pub(crate) fn new(
+        view: &HostedView,
+        id: RelationId,
+        rows: RelationSnapshot,
+        is_part: bool,
+        workers: usize,
+    ) -> Self {
+        let demand = view.demand(id, rows.types().len());
+        // What is exchanged is plain.
+        let text = if workers == 1 { view.text_form(id) } else { TextForm::Plain };
+        let scan = rows.scan_with(demand.required(), text);
         Self { id, rows, scan, demand, is_part }
     }
 

@@ -121,14 +121,14 @@ impl Building {
     pub(crate) fn advance(&mut self, host: &mut Host<'_>, rows_max: usize) -> Result<(), String> {
         if let Some(&(id, now_micros)) = self.unfilled.front() {
             let mut backfill = self.backfill.take().unwrap_or_else(|| self.begin_backfill(host, id));
-            let Some(piece) = backfill.next(rows_max) else {
+            let piece = backfill.next(rows_max);
+            if piece.is_some() {
+                self.backfill = Some(backfill);
+            } else {
                 self.unfilled.pop_front();
-                return Ok(());
-            };
-            self.backfill = Some(backfill);
-            let rows: usize = piece.values().map(|change| change.rows()).sum();
-            let filled = self.views.fill(host, id, now_micros, &piece)?;
-            self.progress.feed_rows(rows);
+            }
+            let filled = self.views.fill(host, id, now_micros, piece.as_ref())?;
+            self.progress.feed_rows(piece.iter().flat_map(Sources::values).map(|change| change.rows()).sum());
             match filled {
                 Ok(rows_touched) => self.rows_touched += rows_touched,
                 Err(error) => self.fail(error),
@@ -159,7 +159,7 @@ impl Building {
                     (rows, true)
                 }
             };
-            Feed::new(source, rows.clone(), view.demand(source, rows.types().len()), is_part)
+            Feed::new(view, source, rows.clone(), is_part, host.workers())
         });
         Backfill::new(feeds.collect(), host.worker(), host.workers(), view.is_divisible())
     }

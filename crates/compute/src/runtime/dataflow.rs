@@ -60,6 +60,8 @@ pub(crate) struct Rendered {
 #[derive(Default)]
 pub(crate) struct Tick {
     now_micros: i64,
+    /// Whether another tick follows at once, with whose result this one's may come.
+    holds: bool,
     /// The changes of the relations that the plan reads.
     sources: Sources,
     pub(crate) result: Delta,
@@ -117,7 +119,8 @@ impl Rendered {
 
     fn run_nodes(&mut self, stage: usize, outgoing: &mut Vec<Chunk>) -> Result<(), SqlError> {
         let eval = EvalContext { settings: &self.settings, now_micros: self.tick.now_micros, catalog: None };
-        let context = StepContext::new(eval, false);
+        let mut context = StepContext::new(eval, false);
+        context.holds = self.tick.holds;
         // By place in the plan: a node's output, and how many have yet to take it.
         let mut outputs: Vec<Option<(Delta, usize)>> = vec![None; self.plan.nodes.len()];
         for &id in &self.nodes[stage] {
@@ -178,9 +181,10 @@ impl ViewDataflow {
         Self { index, clock, probe, now: 0, rendered }
     }
 
-    /// Begins the next tick with these changes. Every worker must.
-    pub(crate) fn begin(&mut self, now_micros: i64, sources: Sources) {
-        self.rendered.borrow_mut().tick = Tick { now_micros, sources, ..Tick::default() };
+    /// Begins the next tick with these changes. Every worker must. If it `holds`, another must follow before the view is
+    /// whole.
+    pub(crate) fn begin(&mut self, now_micros: i64, sources: Sources, holds: bool) {
+        self.rendered.borrow_mut().tick = Tick { now_micros, sources, holds, ..Tick::default() };
         self.now += 1;
         self.clock.advance_to(self.now);
     }

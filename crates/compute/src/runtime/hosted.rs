@@ -4,10 +4,10 @@ use crate::node::Sources;
 use crate::runtime::dataflow::{Tick, ViewDataflow};
 use crate::runtime::network::Host;
 use crate::runtime::{ViewInstall, ViewSnapshot};
-use headwater_arrange::{RelationSnapshot, ZSetRelation};
+use headwater_arrange::{RelationSnapshot, TextForm, ZSetRelation};
 use headwater_dataflow::spec::Mfp;
 use headwater_dataflow::{Delta, MapFilterProject, SourceDelta};
-use headwater_plan::lir::{Operator, Plan};
+use headwater_plan::lir::{NodeId, Operator, Plan};
 use headwater_types::{DataType, DeltaBatch, RelationId, Result, SqlError};
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
@@ -54,6 +54,17 @@ fn reads_of(plan: &Plan) -> impl Iterator<Item = (RelationId, &Mfp)> {
     })
 }
 
+/// Whether a node's rows go to reduces only, with maps and filters between.
+fn is_only_grouped(plan: &Plan, id: NodeId) -> bool {
+    let mut readers = (0..plan.nodes.len()).filter(|reader| plan.nodes[*reader].inputs.contains(&id));
+    id != plan.root
+        && readers.all(|reader| match plan.nodes[reader].operator {
+            Operator::Reduce(_) => true,
+            Operator::Mfp(_) => is_only_grouped(plan, reader),
+            _ => false,
+        })
+}
+
 impl HostedView {
     pub(crate) fn new(
         host: &mut Host<'_>,
@@ -95,6 +106,13 @@ impl HostedView {
         MapFilterProject::new(&Mfp { projection: columns.into_iter().collect(), ..Mfp::identity(arity) })
     }
 
+    /// The form in which it takes texts of a relation: dictionaries where only groups are made of them.
+    pub(crate) fn text_form(&self, relation: RelationId) -> TextForm {
+        let reads = |id: &NodeId| matches!(self.plan.nodes[*id].operator, Operator::Source { relation: r, .. } if r == relation);
+        let is_grouped = (0..self.plan.nodes.len()).filter(reads).all(|id| is_only_grouped(&self.plan, id));
+        if is_grouped { TextForm::Dictionary } else { TextForm::Plain }
+    }
+
     /// The result as of the last tick.
     pub(crate) fn snapshot(&self) -> &RelationSnapshot {
         &self.snapshot
@@ -110,10 +128,10 @@ impl HostedView {
         self.errors.keys().next()
     }
 
-    /// Begins a tick with what it reads of these changes.
-    pub(crate) fn begin(&mut self, now_micros: i64, changes: &Sources) {
+    /// Begins a tick with what it reads of these changes. If it `holds`, another must follow before the view is whole.
+    pub(crate) fn begin(&mut self, now_micros: i64, changes: &Sources, holds: bool) {
         let read = self.sources.iter().filter_map(|id| Some((*id, Arc::clone(changes.get(id)?))));
-        self.dataflow.begin(now_micros, read.collect());
+        self.dataflow.begin(now_micros, read.collect(), holds);
     }
 
     /// Whether its tick is through, on all workers.

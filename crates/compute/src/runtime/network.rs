@@ -8,9 +8,9 @@
 //! changed, so that the others cost it nothing.
 
 use crate::node::Sources;
+use crate::runtime::ViewSnapshot;
 use crate::runtime::assemble::Assembler;
 use crate::runtime::hosted::{HostedView, ViewChange};
-use crate::runtime::ViewSnapshot;
 use headwater_types::{RelationId, SqlError};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -131,15 +131,15 @@ impl Network {
         self.views.get_mut(&id).expect("the view is hosted")
     }
 
-    /// One tick of one view alone; what it cost.
+    /// One tick of one view alone; what it cost. `None` ends those with a piece of the view's inputs.
     pub(crate) fn fill(
         &mut self,
         host: &mut Host<'_>,
         id: RelationId,
         now_micros: i64,
-        sources: &Sources,
+        piece: Option<&Sources>,
     ) -> Result<Result<u64, SqlError>, String> {
-        self.view_mut(id).begin(now_micros, sources);
+        self.view_mut(id).begin(now_micros, piece.unwrap_or(&Sources::new()), piece.is_some());
         let view = &self.views[&id];
         host.wait(|| view.is_through())?;
         Ok(self.view_mut(id).finish_tick().map(|change| change.rows_touched))
@@ -166,7 +166,7 @@ impl Network {
             let deeper = due.split_off(&(depth + 1, RelationId(0)));
             let level: Vec<RelationId> = std::mem::replace(&mut due, deeper).into_iter().map(|(_, id)| id).collect();
             for &id in &level {
-                self.view_mut(id).begin(now_micros, &stepped.changes);
+                self.view_mut(id).begin(now_micros, &stepped.changes, false);
             }
             host.wait(|| level.iter().all(|id| self.views[id].is_through()))?;
             for id in level {

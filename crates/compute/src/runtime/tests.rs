@@ -507,12 +507,12 @@ fn builds_at_random_equal_their_plans() {
             for step in 0..60_u32 {
                 if step % 3 == 0 {
                     let chosen: Vec<usize> = (0..=random.below(2))
-                        .map(|_| usize::try_from(random.below(u64::try_from(plans.len()).expect("few"))).expect("small"))
+                        .map(|_| {
+                            usize::try_from(random.below(u64::try_from(plans.len()).expect("few"))).expect("small")
+                        })
                         .collect();
-                    let installs: Vec<(u32, &Plan)> = (1000 + step * 3..)
-                        .zip(&chosen)
-                        .map(|(id, &plan)| (id, &plans[plan].1))
-                        .collect();
+                    let installs: Vec<(u32, &Plan)> =
+                        (1000 + step * 3..).zip(&chosen).map(|(id, &plan)| (id, &plans[plan].1)).collect();
                     let (id, _) = host.begin(&installs, &tables);
                     building.push((id, chosen));
                 }

@@ -215,6 +215,30 @@ fn adds_up_to_recomputation() {
     }
 }
 
+#[test]
+fn held_output_comes_with_the_next_steps() {
+    let plan = ReducePlan { key: vec![KEY], aggregates: aggregates(), mfp: Mfp::identity(1 + aggregates().len()) };
+    let mut output: Vec<DataType> = vec![types()[KEY].clone()];
+    output.extend(aggregates().into_iter().map(|a| a.data_type));
+    let step = |op: &mut Reduce, mut delta: Delta, last: &StepContext<'_>| {
+        let rest = delta.batches.split_off(delta.batches.len() / 2);
+        let (mut output, mut holding) = (Delta::default(), context(false));
+        holding.holds = true;
+        for batch in delta.batches {
+            let held = op.step(Delta::of(batch), &holding).expect("no limit");
+            assert!(held.batches.is_empty(), "few groups are held back");
+            output.append(held);
+        }
+        output.append(op.step(Delta { batches: rest, errors: vec![] }, last).expect("no limit"));
+        output
+    };
+    // One-shot steps hold nothing back.
+    let step = |op: &mut Reduce, delta: Delta, context: &StepContext<'_>| {
+        if context.one_shot { op.step(delta, context).expect("no limit") } else { step(op, delta, context) }
+    };
+    check(&types(), &output, || Reduce::new(&plan, &types()), step, make, |rows| recompute(rows, true));
+}
+
 /// `sum(text::int)`: rows whose argument fails count in count(*) and are an error each.
 #[test]
 fn failing_arguments_are_data() {

@@ -506,8 +506,9 @@ impl Session {
             context: SystemContext {
                 settings: self.parameters.settings(),
                 parameters: &self.parameters,
-                // No function looks at the other sessions.
+                // No function looks at the other sessions, or at what is built.
                 sessions: &[],
+                builds: &[],
                 backend_pid: self.pid,
                 server_start_micros: self.shared.started_micros,
                 row_count: &row_count,

@@ -4,13 +4,14 @@ use super::control::{Control, sets_parameters};
 use super::extended::describe_columns;
 use super::sources::Sources;
 use super::{ColumnDescription, Execution, Session};
+use crate::builds::ShownBuild;
 use crate::views::plan_inputs;
 use crate::visible::State;
 use crossbeam_channel::Receiver;
 use headwater_arrange::batch_bytes;
 use headwater_catalog::{
-    Catalog, CatalogFunctions, Grouping, MaterializedView, Parameters, RelationRef, SessionInfo, SharedRelation,
-    SystemContext,
+    BuildInfo, Catalog, CatalogFunctions, Grouping, MaterializedView, Parameters, RelationRef, SessionInfo,
+    SharedRelation, SystemContext,
 };
 use headwater_compute::Interrupt;
 use headwater_compute::local::{self, SourceInput, SourceProvider};
@@ -243,12 +244,11 @@ impl Session {
         catalog: Arc<Catalog>,
     ) -> Result<QueryRun> {
         let relations = plan_inputs(&plan);
-        let sessions: Vec<SessionInfo> = if relations.iter().any(|id| headwater_catalog::system_relation(*id).is_some())
-        {
-            self.shared.sessions.lock().values().map(|s| s.info.clone()).collect()
-        } else {
-            vec![]
-        };
+        let (mut sessions, mut builds): (Vec<SessionInfo>, Vec<BuildInfo>) = (vec![], vec![]);
+        if relations.iter().any(|id| headwater_catalog::system_relation(*id).is_some()) {
+            sessions.extend(self.shared.sessions.lock().values().map(|s| s.info.clone()));
+            builds.extend(self.shared.build.lock().as_ref().map(ShownBuild::info));
+        }
         let row_count = |relation| state.row_count(relation);
         let byte_count = |relation| state.byte_count(relation);
         let sources = Sources {
@@ -259,6 +259,7 @@ impl Session {
                 settings: self.parameters.settings(),
                 parameters: &self.parameters,
                 sessions: &sessions,
+                builds: &builds,
                 backend_pid: self.pid,
                 server_start_micros: self.shared.started_micros,
                 row_count: &row_count,
@@ -418,6 +419,7 @@ impl QueryRun {
                 settings: self.parameters.settings(),
                 parameters: &self.parameters,
                 sessions: &[],
+                builds: &[],
                 backend_pid: self.pid,
                 server_start_micros: self.started_micros,
                 row_count: &row_count,
