@@ -20,7 +20,7 @@ use crate::builds::{Builds, Claim};
 use crate::change::{NetChange, TableOp, net_change, overwrite, overwriting_batches};
 use crate::record::{CommitBody, StoredBatch, TableWrite};
 use crate::session::transaction::Changes;
-use crate::step::{FinishedStep, STEPS_IN_FLIGHT_MAX, StepBuilder};
+use crate::step::{FinishedStep, HELD_MILLIS_MAX, HELD_ROWS_MAX, HELD_ROWS_MIN, STEPS_IN_FLIGHT_MAX, StepBuilder};
 use crate::sync::{Acknowledgement, SyncRequest};
 use crate::table::TableShape;
 use crate::visible::{PendingMark, Visible};
@@ -32,6 +32,8 @@ use headwater_storage::LogWriter;
 use headwater_types::{Batch, Epoch, RelationId, Result, SqlError, SqlState};
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 /// Requests committed as one group at most.
 const GROUP_REQUESTS_MAX: usize = 256;
@@ -79,6 +81,8 @@ pub(crate) fn plan_write(shape: &TableShape, ops: &[TableOp], rows: &KeyedRelati
 pub(crate) enum Event {
     /// The views have reached a mark.
     Mark,
+    /// Somebody waits for what is held back.
+    Wanted,
     /// New views have caught up, or why they cannot.
     Built(BuildId, Result<()>),
     /// A session does not wait any more for a request.
@@ -98,6 +102,8 @@ pub(crate) struct Committer {
     pub runtime: Runtime,
     pub visible: Arc<Visible>,
     pub sync: Sender<SyncRequest>,
+    /// The sync thread has been asked to write what nobody waits for, and has not begun.
+    pub relaxed: Arc<AtomicBool>,
     pub clock: fn() -> i64,
     pub queue: StepQueue,
     pub ahead: Option<Ahead>,
@@ -118,6 +124,10 @@ pub(crate) struct StepQueue {
     building: Option<StepBuilder>,
     finished: VecDeque<Queued>,
     in_flight: usize,
+    /// Until when the step in the making is held back.
+    held_until: Option<Instant>,
+    /// It is not held back any longer.
+    hurried: bool,
 }
 
 impl Committer {
@@ -127,11 +137,16 @@ impl Committer {
         loop {
             let lag = self.queue.bytes() + self.builds.held_bytes();
             let open = if lag > VIEW_LAG_BYTES_MAX { &never } else { requests };
+            let due = self.queue.held_until.map_or_else(crossbeam_channel::never, crossbeam_channel::at);
             let outcome = select_biased! {
                 recv(events) -> event => match event {
                     Ok(Event::Mark) => {
                         self.queue.in_flight -= 1;
                         self.send_steps();
+                        Ok(())
+                    }
+                    Ok(Event::Wanted) => {
+                        self.hurry();
                         Ok(())
                     }
                     Ok(Event::Built(build, outcome)) => self.end_build(build, outcome),
@@ -143,6 +158,10 @@ impl Committer {
                         return;
                     }
                 },
+                recv(due) -> _ => {
+                    self.hurry();
+                    Ok(())
+                }
                 recv(open) -> request => match request {
                     Ok(first) => self.serve(first, requests),
                     Err(_) => return,
@@ -323,8 +342,19 @@ impl Committer {
     }
 
     pub fn acknowledge(&self, epoch: Epoch, wrote: bool, acknowledgements: Vec<Acknowledgement>) {
-        // The sync thread ends only after this one, or when the log has failed and sessions are told so anyway.
-        let _ = self.sync.send(SyncRequest { epoch, wrote, acknowledgements });
+        let (strict, relaxed): (Vec<_>, Vec<_>) = acknowledgements.into_iter().partition(|a| a.synchronous);
+        if wrote && strict.is_empty() {
+            self.visible.relax(epoch);
+        }
+        let told = !relaxed.is_empty();
+        for acknowledgement in relaxed {
+            acknowledgement.tell(&self.visible);
+        }
+        // One request writes all that is logged before it is served.
+        if !strict.is_empty() || (told && wrote && !self.relaxed.swap(true, Ordering::SeqCst)) {
+            // The sync thread ends only after this one, or when the log has failed and sessions are told so anyway.
+            let _ = self.sync.send(SyncRequest { epoch, waiting: strict });
+        }
     }
 
     /// Sends the views what of a large commit is complete, so that they work on it while the rest is applied. It is not
@@ -350,9 +380,29 @@ impl Committer {
         }
     }
 
+    /// Sends what is held back.
+    fn hurry(&mut self) {
+        self.queue.hurried = true;
+        self.queue.held_until = None;
+        self.send_steps();
+    }
+
+    /// Whether the step in the making is held back for what follows.
+    fn holds(&mut self) -> bool {
+        let rows = self.queue.building.as_ref().map_or(0, StepBuilder::rows);
+        let holds = !self.queue.hurried && (HELD_ROWS_MIN..HELD_ROWS_MAX).contains(&rows) && self.visible.hold();
+        if holds {
+            self.queue.held_until.get_or_insert_with(|| Instant::now() + Duration::from_millis(HELD_MILLIS_MAX));
+        }
+        holds
+    }
+
     fn send_closed_steps(&mut self) {
         while self.queue.in_flight < STEPS_IN_FLIGHT_MAX {
             if self.queue.finished.is_empty() && self.ahead.is_none() {
+                if self.holds() {
+                    return;
+                }
                 self.queue.close(&self.tables);
             }
             let step = match self.queue.finished.pop_front() {
@@ -415,14 +465,15 @@ impl StepQueue {
     }
 
     pub fn close(&mut self, tables: &BTreeMap<RelationId, KeyedRelation>) {
+        self.hurried = false;
+        self.held_until = None;
         if let Some(step) = self.building.take() {
             self.finished.push_back(Queued::Step(step.finish(tables)));
         }
     }
 
     fn bytes(&self) -> usize {
-        self.building.as_ref().map_or(0, StepBuilder::bytes)
-            + self.finished.iter().map(Queued::bytes).sum::<usize>()
+        self.building.as_ref().map_or(0, StepBuilder::bytes) + self.finished.iter().map(Queued::bytes).sum::<usize>()
     }
 }
 

@@ -22,7 +22,7 @@ use parking_lot::Mutex;
 use std::collections::{BTreeMap, HashMap};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI32, AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicI64, Ordering};
 use std::thread::JoinHandle;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -104,16 +104,18 @@ impl Database {
         let (requests, request_queue) = unbounded();
         let (events, event_queue) = unbounded();
         let (sync, sync_queue) = unbounded();
+        let relaxed = Arc::new(AtomicBool::new(false));
         let relations = recovered
             .tables
             .iter()
-            .map(|(id, table)| (*id, RelationState { parts: vec![table.snapshot()], error: None }));
-        let visible = Arc::new(Visible::new(State {
+            .map(|(id, table)| (*id, Arc::new(RelationState { parts: vec![table.snapshot()], error: None })));
+        let state = State {
             mark: recovered.epoch,
             now_micros: recovered.now_micros,
             catalog: Arc::new(recovered.catalog.clone()),
             relations: relations.collect(),
-        }));
+        };
+        let visible = Arc::new(Visible::new(state, events.clone()));
         let runtime = Runtime::start(
             RuntimeConfig { workers: config.workers },
             Callbacks {
@@ -137,6 +139,7 @@ impl Database {
             runtime,
             visible: visible.clone(),
             sync,
+            relaxed: relaxed.clone(),
             clock: wall_clock,
             queue,
             ahead: None,
@@ -168,7 +171,7 @@ impl Database {
                 }
             })?,
             spawn("log-sync", move || {
-                guarded(&visible, "log-sync", || crate::sync::run(syncer, &sync_queue, &visible));
+                guarded(&visible, "log-sync", || crate::sync::run(syncer, &sync_queue, &relaxed, &visible));
                 report_fatal(&visible, &failed);
             })?,
         ];
@@ -239,7 +242,9 @@ impl Shared {
         let claim = changes.makes_views().then(Arc::<Claim>::default);
         let (reply, answer) = crossbeam_channel::bounded(1);
         let stopped = || self.visible.fatal().map_or_else(crate::visible::stopped, |why| crate::visible::crashed(&why));
-        self.requests.send(Request::Commit(CommitRequest { changes, synchronous, reply, claim: claim.clone() })).map_err(|_| stopped())?;
+        self.requests
+            .send(Request::Commit(CommitRequest { changes, synchronous, reply, claim: claim.clone() }))
+            .map_err(|_| stopped())?;
         let epoch = loop {
             let Some(claim) = &claim else { break answer.recv().map_err(|_| stopped())?? };
             match answer.recv_timeout(INTERRUPT_POLL) {
@@ -367,7 +372,7 @@ fn on_mark(visible: Arc<Visible>, events: Sender<Event>) -> Box<dyn Fn(MarkRepor
     Box::new(move |report| {
         let views = report.changed.into_iter().map(|(id, parts)| {
             let error = parts.iter().filter_map(|part| part.error.clone()).min();
-            (id, RelationState { parts: parts.into_iter().map(|part| part.rows).collect(), error })
+            (id, Arc::new(RelationState { parts: parts.into_iter().map(|part| part.rows).collect(), error }))
         });
         if visible.reach(report.epoch, views.collect(), report.rows_touched) {
             // The engine thread may have been shut down.

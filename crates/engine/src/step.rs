@@ -9,6 +9,10 @@
 //! busy one many epochs at once. DDL is a step of its own. A large step reaches the views in pieces, so that what they
 //! work on fits the cache; nobody can read between the pieces.
 //!
+//! A step costs the views an update of every group that it touches, so that many small steps cost several times what one
+//! does. A step of neither few rows nor many is therefore held back for what follows ([`HELD_ROWS_MIN`],
+//! [`HELD_ROWS_MAX`]), as long as nobody waits to read it, and for [`HELD_MILLIS_MAX`] at most.
+//!
 //! # Invariants
 //!
 //! 1. Steps are sent in epoch order, at most [`STEPS_IN_FLIGHT_MAX`] at a time.
@@ -26,6 +30,13 @@ use std::sync::Arc;
 
 /// Steps that the views may have before them, so that they need not wait for the engine's next turn.
 pub(crate) const STEPS_IN_FLIGHT_MAX: usize = 2;
+
+/// Rows of a step that is held back. With fewer it is somebody's single commit, which views show at once.
+pub(crate) const HELD_ROWS_MIN: usize = 256;
+/// Rows of a step, from which on it is not held back: what a reader may have to wait for.
+pub(crate) const HELD_ROWS_MAX: usize = 16_384;
+/// How long a step that nobody waits for is held back.
+pub(crate) const HELD_MILLIS_MAX: u64 = 100;
 
 /// Rows in a piece, from which on it is not put together with what follows. A piece costs the views an update of every
 /// group that it touches, so that it should not be small; nor should it be out of proportion to the cache.
@@ -115,6 +126,11 @@ impl StepBuilder {
             }
             _ => pieces.push_back(Piece { after, batches: vec![delta], rows, bytes, moves }),
         }
+    }
+
+    /// Rows of the changes that the views do not have yet.
+    pub fn rows(&self) -> usize {
+        self.tables.values().flatten().map(|piece| piece.rows).sum()
     }
 
     /// Memory held by the changes, in bytes.

@@ -10,11 +10,13 @@
 //! 2. `current` only moves forward, and only to a mark whose epoch is durable (or was asked not to be).
 //! 3. An epoch is acknowledged only after it is durable (or was asked not to be).
 
+use crate::commit::Event;
+use crossbeam_channel::Sender;
 use headwater_arrange::RelationSnapshot;
 use headwater_catalog::Catalog;
 use headwater_compute::Interrupt;
 use headwater_types::{Epoch, RelationId, Result, SqlError, SqlState};
-use parking_lot::{Condvar, Mutex};
+use parking_lot::{Condvar, Mutex, MutexGuard};
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
@@ -38,7 +40,8 @@ pub(crate) struct State {
     /// When the mark's epoch was committed.
     pub now_micros: i64,
     pub catalog: Arc<Catalog>,
-    pub relations: HashMap<RelationId, RelationState>,
+    /// Shared with the states before and after: a mark makes those new that it changes.
+    pub relations: HashMap<RelationId, Arc<RelationState>>,
 }
 
 impl State {
@@ -77,7 +80,7 @@ enum Pending {
 struct Inner {
     pending: VecDeque<Pending>,
     /// What the parts since the last mark have changed.
-    parts: HashMap<RelationId, RelationState>,
+    parts: HashMap<RelationId, Arc<RelationState>>,
     newest: Arc<State>,
     ready: VecDeque<Arc<State>>,
     current: Arc<State>,
@@ -88,6 +91,10 @@ struct Inner {
     acknowledged: Epoch,
     /// Rows that went through the views' operators, over all steps.
     rows_touched: u64,
+    /// Who waits for a state.
+    waiting: usize,
+    /// The engine holds back a step.
+    held: bool,
     fatal: Option<String>,
     stopped: bool,
 }
@@ -96,11 +103,12 @@ struct Inner {
 pub(crate) struct Visible {
     inner: Mutex<Inner>,
     changed: Condvar,
+    events: Sender<Event>,
 }
 
 impl Visible {
     /// Starts from this state, which is durable.
-    pub fn new(state: State) -> Self {
+    pub fn new(state: State, events: Sender<Event>) -> Self {
         let state = Arc::new(state);
         let inner = Inner {
             pending: VecDeque::new(),
@@ -112,10 +120,12 @@ impl Visible {
             acknowledged: state.mark,
             current: state,
             rows_touched: 0,
+            waiting: 0,
+            held: false,
             fatal: None,
             stopped: false,
         };
-        Self { inner: Mutex::new(inner), changed: Condvar::new() }
+        Self { inner: Mutex::new(inner), changed: Condvar::new(), events }
     }
 
     /// The newest state that may be read, without waiting.
@@ -131,6 +141,20 @@ impl Visible {
     pub fn wait(&self, at_least: Epoch, interrupt: &Interrupt) -> Result<Arc<State>> {
         let mut inner = self.inner.lock();
         let target = inner.acknowledged.max(at_least);
+        if inner.current.mark >= target {
+            return Ok(inner.current.clone());
+        }
+        inner.waiting += 1;
+        if std::mem::take(&mut inner.held) {
+            // The engine thread may have ended.
+            let _ = self.events.send(Event::Wanted);
+        }
+        let state = self.wait_for(&mut inner, target, interrupt);
+        inner.waiting -= 1;
+        state
+    }
+
+    fn wait_for(&self, inner: &mut MutexGuard<'_, Inner>, target: Epoch, interrupt: &Interrupt) -> Result<Arc<State>> {
         loop {
             if inner.current.mark >= target {
                 return Ok(inner.current.clone());
@@ -142,8 +166,15 @@ impl Visible {
                 return Err(stopped());
             }
             interrupt.check()?;
-            self.changed.wait_for(&mut inner, INTERRUPT_POLL);
+            self.changed.wait_for(inner, INTERRUPT_POLL);
         }
+    }
+
+    /// Whether a step may be held back: nobody waits. Who comes to wait while it is will say so ([`Event::Wanted`]).
+    pub fn hold(&self) -> bool {
+        let mut inner = self.inner.lock();
+        inner.held = inner.waiting == 0;
+        inner.held
     }
 
     /// Announces a mark that the views are about to reach. Called in epoch order.
@@ -177,7 +208,7 @@ impl Visible {
     /// # Panics
     ///
     /// If nothing, or another mark, is pending: a broken invariant of the step protocol.
-    pub fn reach(&self, epoch: Epoch, views: Vec<(RelationId, RelationState)>, rows_touched: u64) -> bool {
+    pub fn reach(&self, epoch: Epoch, views: Vec<(RelationId, Arc<RelationState>)>, rows_touched: u64) -> bool {
         let mut inner = self.inner.lock();
         inner.rows_touched = inner.rows_touched.saturating_add(rows_touched);
         let pending = match inner.pending.pop_front().expect("a report was announced") {
@@ -196,7 +227,7 @@ impl Visible {
             state.catalog = catalog;
         }
         for (table, snapshot) in pending.tables {
-            state.relations.insert(table, RelationState { parts: vec![snapshot], error: None });
+            state.relations.insert(table, Arc::new(RelationState { parts: vec![snapshot], error: None }));
         }
         state.relations.extend(parts);
         state.relations.extend(views);

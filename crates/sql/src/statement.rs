@@ -411,24 +411,24 @@ fn count_characters(bytes: &[u8]) -> usize {
 pub fn parse_script(script: &str) -> Result<Vec<Statement>> {
     let mut statements = Vec::new();
     let mut at = 0;
-    let mut offset = 0;
+    // Characters before `counted`: where a statement begins, for the positions of its errors.
+    let (mut offset, mut counted) = (0, 0);
     loop {
         // A comment that does not end is reported by the lexer below.
         let start = skip_blanks(script, at).unwrap_or(at);
-        offset += count_characters(&script.as_bytes()[at..start]);
         let rest = &script[start..];
         if rest.is_empty() {
             return Ok(statements);
         }
+        offset += count_characters(&script.as_bytes()[counted..start]);
+        counted = start;
         if let Some((insert, length)) = fast_insert::scan(rest) {
             let ast = ast::Statement::LiteralInsert(Box::new(insert));
             let mut statement = Statement::of(ast, &rest[..length], 0);
             statement.offset = offset;
             statements.push(statement);
-            offset += count_characters(&rest.as_bytes()[..length]);
             at = start + length;
             at += usize::from(rest.as_bytes().get(length) == Some(&b';'));
-            offset += at - start - length;
             continue;
         }
         let (tokens, lex_error) = lex_statement(rest, 0);
@@ -442,7 +442,6 @@ pub fn parse_script(script: &str) -> Result<Vec<Statement>> {
             statement.offset = offset;
             statements.push(statement);
         }
-        offset += count_characters(&rest.as_bytes()[..last.end]);
         at = start + last.end;
     }
 }

@@ -10,6 +10,7 @@
 
 use bytes::{Buf, Bytes, BytesMut};
 use pgwire::messages::{copy, extendedquery, simplequery, startup, terminate};
+use std::ffi::CStr;
 
 /// The longest message, header included: 1 GiB − 1, as in PostgreSQL.
 const LARGE_MESSAGE_BYTES_MAX: usize = 0x3fff_ffff;
@@ -224,7 +225,8 @@ impl Body {
 
     /// A NUL-terminated string.
     fn text(&mut self) -> Result<Bytes, ProtocolError> {
-        let end = self.0.iter().position(|&byte| byte == 0).ok_or(ProtocolError::InvalidFormat)?;
+        let text = CStr::from_bytes_until_nul(&self.0).map_err(|_| ProtocolError::InvalidFormat)?;
+        let end = text.count_bytes();
         let text = self.0.split_to(end);
         self.0.advance(1);
         Ok(text)
