@@ -360,3 +360,54 @@ fn a_view_whose_names_mean_something_else_by_now_keeps_its_plan() {
     assert_eq!(lines(&mut session, "SELECT n, x FROM groups WHERE k = 1"), ["2|20"]);
     database.shutdown();
 }
+
+const MARKETING: &str = include_str!("../../sql/marketing/01_tables.sql");
+const MARKETING_VIEWS: &str = include_str!("../../sql/marketing/02_views.sql");
+
+#[test]
+fn the_tutorial_keeps_one_aggregate_by_window_and_campaign() {
+    let definition = |name: &str| {
+        let of = |statement: &&str| statement.contains(&format!("VIEW {name} "));
+        MARKETING_VIEWS.split(';').find(of).expect("the tutorial has it").to_owned()
+    };
+    let both = ["campaign_performance", "ab_test_results"];
+    for order in [both, [both[1], both[0]]] {
+        let home = Home::on_disk();
+        let database = home.open();
+        let mut session = connect(&database);
+        run(&mut session, MARKETING);
+        run(&mut session, "CREATE TABLE other (a int)");
+        run(
+            &mut session,
+            "INSERT INTO campaigns (campaign_id, campaign_name, campaign_type) SELECT 'c' || i, 'n' || i,
+                CASE WHEN i % 2 = 0 THEN 'ab_test' ELSE 'regular' END FROM generate_series(0, 4) i;
+             INSERT INTO ab_test_variants SELECT 'v' || i, 'c' || i / 2, 'A', 'creative', '' FROM generate_series(0, 7) i",
+        );
+        let events = |from: i32| {
+            format!(
+                "INSERT INTO marketing_events SELECT 'e' || i, i % 7, 'c' || i % 6, 'email',
+                     CASE i % 3 WHEN 0 THEN 'impression' WHEN 1 THEN 'click' ELSE 'conversion' END,
+                     CASE WHEN i % 3 = 2 THEN i END, 's', 'm', 'u',
+                     '2024-01-01'::timestamptz + (i % 200) * interval '1 minute'
+                 FROM generate_series({from}, {from} + 999) i"
+            )
+        };
+        run(&mut session, &events(0));
+        for view in order {
+            run(&mut session, &definition(view));
+        }
+        let of_events = "SELECT read_by FROM headwater_catalog.shared_relations
+            WHERE relation_id = 'marketing_events'::regclass";
+        assert_eq!(lines(&mut session, of_events), [format!("{{{},{}}}", order[0], order[1])]);
+        run(&mut session, &events(500));
+        let query = |view: &str| definition(view).split_once(" AS\n").expect("a query follows").1.to_owned();
+        for view in order {
+            check(&mut session, view, &query(view));
+        }
+        run(&mut session, &format!("DROP MATERIALIZED VIEW {}", order[0]));
+        run(&mut session, &events(1200));
+        assert_eq!(lines(&mut session, of_events), [format!("{{{}}}", order[1])]);
+        check(&mut session, order[1], &query(order[1]));
+        database.shutdown();
+    }
+}
