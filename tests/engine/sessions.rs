@@ -350,3 +350,23 @@ fn a_table_is_truncated_in_a_transaction() {
     assert_eq!(lines(&mut s, "SELECT n FROM n"), ["2"]);
     database.shutdown();
 }
+
+#[test]
+fn explain_analyze_tells_what_each_operator_gave() {
+    let home = Home::on_disk();
+    let database = home.open();
+    let mut s = connect(&database);
+    run(&mut s, "CREATE TABLE t (k int PRIMARY KEY, g int); INSERT INTO t SELECT i, i % 3 FROM generate_series(1, 30) i");
+    let plan = lines(&mut s, "EXPLAIN ANALYZE SELECT g, count(*) FROM t WHERE k > 10 GROUP BY g");
+    let line = |operator: &str| {
+        let found = plan.iter().find(|line| line.contains(operator));
+        found.unwrap_or_else(|| panic!("no {operator} in {plan:#?}"))
+    };
+    assert!(line("Reduce").contains("actual time=") && line("Reduce").contains(" rows=3)"), "{plan:#?}");
+    assert!(line("Source t").contains(" rows=20)"), "{plan:#?}");
+    assert!(line("Planning Time: ").ends_with(" ms") && line("Execution Time: ").ends_with(" ms"));
+    assert_eq!(state_of(&mut s, "EXPLAIN ANALYZE SELECT 1 / (k - k) FROM t"), "22012", "it runs");
+    assert_eq!(state_of(&mut s, "EXPLAIN ANALYZE DELETE FROM t"), "0A000");
+    assert_eq!(lines(&mut s, "SELECT count(*) FROM t"), ["30"]);
+    database.shutdown();
+}

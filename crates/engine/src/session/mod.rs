@@ -13,6 +13,7 @@ mod cursor;
 mod ddl;
 mod dml;
 mod expand;
+mod explain;
 mod extended;
 mod insert;
 mod materialize;
@@ -393,7 +394,8 @@ impl Session {
         let synchronous = self.standing.synchronous;
         let read = transaction.read;
         let changes = transaction.into_changes();
-        let result = if changes.is_empty() { Ok(()) } else { self.shared.commit(changes, synchronous, &self.interrupt) };
+        let result =
+            if changes.is_empty() { Ok(()) } else { self.shared.commit(changes, synchronous, &self.interrupt) };
         let lost = result.as_ref().is_err_and(|error| error.state == SqlState::SerializationFailure);
         self.lost_after = read.filter(|_| lost);
         match result {

@@ -3,7 +3,7 @@
 use super::control::{Control, sets_parameters};
 use super::extended::describe_columns;
 use super::sources::Sources;
-use super::{ColumnDescription, Execution, Session};
+use super::{ColumnDescription, Session};
 use crate::builds::ShownBuild;
 use crate::views::plan_inputs;
 use crate::visible::State;
@@ -14,13 +14,12 @@ use headwater_catalog::{
     SharedRelation, SystemContext,
 };
 use headwater_compute::Interrupt;
-use headwater_compute::local::{self, SourceInput, SourceProvider};
+use headwater_compute::local::{self, NodeProfile, Profile, SourceInput, SourceProvider};
 use headwater_expr::{EvalContext, Expr};
 use headwater_plan::hir::{HirLeaf, HirQuery, HirRelation, HirScalar};
 use headwater_plan::hir_visit::{HirVisitorMut, walk_query_mut, walk_scalar_mut};
 use headwater_plan::lir::{Finishing, Operator, Plan};
 use headwater_plan::{PlanInfo, PlanOptions, plan_query};
-use headwater_sql::{BoundStatement, Explain};
 use headwater_types::{Batch, DataType, Datum, RelationId, Result, Schema, SessionSettings, SqlError, SqlState};
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -293,42 +292,6 @@ impl Session {
     pub(super) fn info<'a>(&'a self, catalog: &'a Catalog, state: &'a State, sharing: Sharing) -> Info<'a> {
         Info { catalog, state, settings: self.parameters.settings(), sharing }
     }
-
-    pub(super) fn explain(&mut self, explain: Explain, parameters: &[Datum]) -> Result<Execution> {
-        let state = self.state()?;
-        let catalog = self.catalog(&state);
-        let stage = match explain.stage {
-            headwater_sql::ExplainStage::Hir => headwater_plan::ExplainStage::Hir,
-            headwater_sql::ExplainStage::Mir => headwater_plan::ExplainStage::Mir,
-            headwater_sql::ExplainStage::Lir | headwater_sql::ExplainStage::Readable => {
-                headwater_plan::ExplainStage::Lir
-            }
-        };
-        if explain.analyze {
-            return Err(SqlError::unsupported("EXPLAIN ANALYZE"));
-        }
-        if explain.json {
-            return Err(SqlError::unsupported("EXPLAIN (FORMAT JSON)"));
-        }
-        let (mut query, is_view) = match *explain.statement {
-            BoundStatement::Query(query) => (query, false),
-            BoundStatement::CreateMaterializedView(view) => (view.query, true),
-            BoundStatement::CreateView(view) => (view.query, false),
-            BoundStatement::Update(update) => (update.query, false),
-            BoundStatement::Delete(delete) => (delete.query, false),
-            _ => return Err(SqlError::unsupported("EXPLAIN of this statement")),
-        };
-        set_parameters(&mut query, parameters);
-        let (sharing, share_from) = match is_view {
-            true => (Sharing::View, Some(catalog.ids().next_id())),
-            false => (self.query_sharing(), None),
-        };
-        let info = self.info(&catalog, &state, sharing);
-        let options = PlanOptions { share_from, ..PlanOptions::default() };
-        let text = headwater_plan::explain(&query, &info, &options, stage, is_view)?;
-        let rows = text.lines().map(|line| vec![line.to_owned()]).collect();
-        Ok(Execution::Rows(super::utility::text_rows(&["QUERY PLAN"], rows, "EXPLAIN")))
-    }
 }
 
 struct Substitution<'a>(&'a [Datum]);
@@ -410,7 +373,7 @@ impl QueryRun {
         stored.sum::<u64>() > STREAMED_ROWS_MIN || self.plan.nodes.iter().any(|node| multiplies(&node.operator))
     }
 
-    fn run(&self, take: &mut dyn FnMut(Batch) -> bool) -> Result<()> {
+    fn run(&self, take: &mut dyn FnMut(Batch) -> bool, profile: Option<&Profile>) -> Result<()> {
         let row_count = |relation| self.state.row_count(relation);
         let byte_count = |relation| self.state.byte_count(relation);
         let functions = CatalogFunctions {
@@ -432,7 +395,12 @@ impl QueryRun {
             now_micros: self.now_micros,
             catalog: Some(&functions),
         };
-        for batch in local::execute(&self.plan, &self.finishing, self, eval, &self.interrupt)? {
+        let (plan, finishing, interrupt) = (&self.plan, &self.finishing, &self.interrupt);
+        let rows = match profile {
+            Some(profile) => local::execute_profiled(plan, finishing, self, eval, interrupt, profile)?,
+            None => local::execute(plan, finishing, self, eval, interrupt)?,
+        };
+        for batch in rows {
             if !take(batch?) {
                 break;
             }
@@ -458,11 +426,23 @@ impl QueryRun {
 
     fn batches(&self) -> Result<Vec<Batch>> {
         let mut batches = vec![];
-        self.run(&mut |batch| {
+        let take = &mut |batch| {
             batches.push(batch);
             true
-        })?;
+        };
+        self.run(take, None)?;
         Ok(batches)
+    }
+
+    /// Runs it for what its nodes do, and shows the plan with that.
+    pub(super) fn analyze(&self, info: &Info<'_>) -> Result<String> {
+        let profile = Profile::new(self.plan.nodes.len());
+        self.run(&mut |_| true, Some(&profile))?;
+        let note = |id| {
+            let NodeProfile { rows, time } = profile.node(id);
+            Some(format!("actual time={:.3} ms rows={rows}", time.as_secs_f64() * 1000.0))
+        };
+        Ok(headwater_plan::explain_plan_with(&self.plan, Some(&self.finishing), info, &note))
     }
 
     /// Runs on a thread of its own.
@@ -471,7 +451,7 @@ impl QueryRun {
         std::thread::Builder::new()
             .name("query".to_owned())
             .spawn(move || {
-                let result = self.run(&mut |batch| sender.send(Ok(Some(batch))).is_ok());
+                let result = self.run(&mut |batch| sender.send(Ok(Some(batch))).is_ok(), None);
                 // The session may have dropped the stream.
                 let _ = sender.send(result.map(|()| None));
             })
