@@ -48,9 +48,14 @@ fn collect(array: &dyn Array, value: &Datum, places: &mut Vec<u32>) -> Option<()
         Datum::Text(text) => {
             let array = array.as_string_opt::<i32>()?;
             let (values, wanted) = (array.value_data(), text.as_bytes());
+            let length = i32::try_from(wanted.len()).ok()?;
             for (place, ends) in (0_u32..).zip(array.value_offsets().windows(2)) {
-                let range = usize::try_from(ends[0]).ok()?..usize::try_from(ends[1]).ok()?;
-                if range.len() == wanted.len() && &values[range] == wanted && array.is_valid(place as usize) {
+                if ends[1] - ends[0] != length {
+                    continue;
+                }
+                let value = &values[usize::try_from(ends[0]).ok()?..usize::try_from(ends[1]).ok()?];
+                // Names of one length often differ at their ends only.
+                if value.last() == wanted.last() && value == wanted && array.is_valid(place as usize) {
                     places.push(place);
                 }
             }

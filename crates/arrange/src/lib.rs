@@ -37,7 +37,7 @@ pub use relation_snapshot::{RelationMemory, RelationScan, RelationSnapshot};
 pub use row_snapshot::{RowScan, RowSnapshot};
 pub use row_store::{Moves, RowStore};
 pub use segment::batch_bytes;
-pub use unique_index::UniqueIndex;
+pub use unique_index::{HashOrder, UniqueIndex};
 pub use zset_relation::{ZSetError, ZSetRelation};
 
 /// Rows in one batch of a scan.

@@ -38,7 +38,7 @@ const HASH_BITS: u32 = 32;
 /// Recent entries that every leaf may have.
 const RECENT_ENTRIES_MIN: usize = 16;
 /// A leaf is merged when one in so many entries is recent, or twice as many; which of them differs from leaf to leaf.
-const RECENT_SHARE: usize = 32;
+const RECENT_SHARE: usize = 16;
 /// Batches this large are sorted by radix.
 const RADIX_ROWS_MIN: usize = 1024;
 
@@ -265,9 +265,9 @@ fn change(node: &mut Node, bits: u32, mut removed: &[Entry], mut added: &[Entry]
         }
         Node::Branch(children) => {
             let children = Arc::make_mut(children);
-            let touched = parts(added, bits).map(|(child, _)| match &children[child] {
-                Node::Leaf(leaf) => leaf.recent.len() ^ leaf.hashes.len(),
-                Node::Branch(_) => 0,
+            let touched = parts(added, bits).filter_map(|(child, _)| match &children[child] {
+                Node::Leaf(leaf) => Some(leaf.hashes.first()? ^ leaf.rows.first()?),
+                Node::Branch(_) => None,
             });
             black_box(touched.fold(0, |sum, value| sum ^ value));
             loop {

@@ -14,7 +14,7 @@
 
 use crate::table::TableShape;
 use arrow_array::ArrayRef;
-use headwater_arrange::{KeyedRelation, RelationSnapshot};
+use headwater_arrange::{HashOrder, KeyedRelation, RelationSnapshot};
 use headwater_types::{
     Batch, DataType, Datum, Equality, ErrorObject, KeyEncoder, Result, SessionSettings, SqlError, SqlState,
     datum_to_text, hash_keys, rows_equal,
@@ -206,21 +206,15 @@ fn last_of_each_key(shape: &TableShape, keys: &[ArrayRef], hashes: &[u64]) -> Op
     if hashes.len() < 2 {
         return None;
     }
-    let mut seen: hashbrown::HashTable<u32> = hashbrown::HashTable::with_capacity(hashes.len());
+    let same = |a: u32, b: u32| {
+        let (a, b) = (a as usize, b as usize);
+        hashes[a] == hashes[b] && rows_equal(keys, a, keys, b, &shape.key_types, Equality::Sql)
+    };
     let mut superseded = vec![];
-    for (i, &hash) in (0u32..).zip(hashes) {
-        let same = |&j: &u32| {
-            hashes[j as usize] == hash
-                && rows_equal(keys, j as usize, keys, i as usize, &shape.key_types, Equality::Sql)
-        };
-        match seen.entry(hash, same, |&j| hashes[j as usize]) {
-            hashbrown::hash_table::Entry::Occupied(mut entry) => {
-                superseded.push(std::mem::replace(entry.get_mut(), i));
-            }
-            hashbrown::hash_table::Entry::Vacant(entry) => {
-                entry.insert(i);
-            }
-        }
+    for group in HashOrder::new(hashes).groups() {
+        let group: Vec<u32> = group.collect();
+        let later = |(place, &row): (usize, &u32)| group[place + 1..].iter().any(|&other| same(row, other));
+        superseded.extend(group.iter().enumerate().filter(|&row| later(row)).map(|(_, &row)| row));
     }
     if superseded.is_empty() {
         return None;
