@@ -14,6 +14,7 @@
 mod code_set;
 mod distinct;
 mod distinct_shown;
+mod extremes;
 mod float_sum;
 mod numeric_sum;
 mod ordered;
@@ -29,11 +30,12 @@ use arrow_array::{Array, ArrayRef};
 use arrow_buffer::BooleanBuffer;
 use distinct::{Appeared, DistinctSet};
 use distinct_shown::ShownValues;
+use extremes::Extremes;
 use float_sum::FloatSums;
 use headwater_expr::{Aggregate, AggregateFunction, Column, Scalar, evaluate, evaluate_predicate};
 use headwater_types::{ColumnBuilder, ColumnOrder, DataType, Datum, DeltaBatch, SqlError, SqlState};
 use numeric_sum::NumericSums;
-use ordered::{Collected, Extremes};
+use ordered::Collected;
 use simple::{Booleans, Counts, IntegerSums, IntervalSums};
 use simplify::SimpleCall;
 

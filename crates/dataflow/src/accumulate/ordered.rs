@@ -1,4 +1,4 @@
-//! Aggregates that need their values in order: min, max, array_agg, string_agg.
+//! Aggregates that need their values in order: min and max of other types than numbers, array_agg, string_agg.
 //!
 //! Per group an ordered multiset, key bytes → (count, values): see [`crate::order_key`]. Ties are broken by identity, so
 //! that the result does not depend on the order of arrival. min and max cost O(log group) per row; array_agg and
@@ -39,15 +39,15 @@ fn add<V>(set: &mut Multiset<V>, key: &[u8], weight: i64, value: impl FnOnce() -
     }
 }
 
-/// min, max.
+/// min and max of values that are not numbers.
 #[derive(Debug)]
-pub(super) struct Extremes {
+pub(super) struct ValueExtremes {
     arg: DataType,
     greatest: bool,
     sets: Vec<Multiset<Datum>>,
 }
 
-impl Extremes {
+impl ValueExtremes {
     pub(super) fn new(arg: DataType, greatest: bool) -> Self {
         Self { arg, greatest, sets: vec![] }
     }
