@@ -135,7 +135,7 @@ impl DB for Local {
     type ColumnType = DefaultColumnType;
 
     fn run(&mut self, sql: &str) -> Result<DBOutput<DefaultColumnType>, Failure> {
-        Local::run(self, sql).map(output)
+        self.run_with_and_without_kept_plans(sql).map(output)
     }
 
     fn engine_name(&self) -> &str {
