@@ -10,7 +10,8 @@
 //!
 //! 1. Two keys are SQL-equal iff their words are. So only types are packed whose SQL-equal values are identical.
 //! 2. Each slot that is in the table refers once to the code of each of its texts.
-//! 3. Per row and column: reading the value, and for a text one probe of the texts. Per row: a hash, one probe.
+//! 3. `near` only saves the search for keys of one word that are small numbers: the table has them too.
+//! 4. Per row and column: reading the value, and for a text one probe of the texts. Per row: a hash, one probe.
 
 use super::SlotNumbers;
 use super::texts::{CODE_BITS, NULL_CODE, Texts};
@@ -23,6 +24,12 @@ use arrow_array::{Array, ArrayRef, ArrowPrimitiveType, BooleanArray, PrimitiveAr
 use arrow_buffer::NullBuffer;
 use headwater_types::{DataType, hash_words};
 use std::sync::Arc;
+
+/// Keys of one word below this may be found by their number.
+const NEAR_KEYS_MAX: usize = 1 << 16;
+/// Places by number for each slot, above the first [`NEAR_KEYS_MIN`].
+const NEAR_KEYS_PER_SLOT_MAX: usize = 8;
+const NEAR_KEYS_MIN: usize = 256;
 
 /// How a column's values become bits.
 #[derive(Debug)]
@@ -90,6 +97,8 @@ pub(super) struct PackedKeys {
     /// Words of a key.
     width: usize,
     table: ShardedTable,
+    /// One more than the slot, by key, or 0.
+    near: Vec<u32>,
     /// The keys' words, by slot.
     words: Vec<u64>,
     /// The words of a batch's rows.
@@ -123,7 +132,7 @@ impl PackedKeys {
             field.null = place(1);
         }
         let width = free.len().max(1);
-        Some(Self { fields, width, table: ShardedTable::default(), words: vec![], rows: vec![] })
+        Some(Self { fields, width, table: ShardedTable::default(), near: vec![], words: vec![], rows: vec![] })
     }
 
     /// The slot of every row's key; keys that were not there get one.
@@ -135,13 +144,41 @@ impl PackedKeys {
             field.pack(column, &mut words, self.width);
         }
         let slots = match self.width {
-            1 => self.find::<1>(&words, numbers),
+            1 => self.find_one(&words, numbers),
             2 => self.find::<2>(&words, numbers),
             3 => self.find::<3>(&words, numbers),
             _ => self.find_wide(&words, numbers),
         };
         self.rows = words;
         slots
+    }
+
+    fn find_one(&mut self, rows: &[u64], numbers: &mut SlotNumbers) -> Vec<u32> {
+        let mut slots = Vec::with_capacity(rows.len());
+        for &key in rows {
+            let near = usize::try_from(key).ok().and_then(|key| self.near.get(key)).filter(|slot| **slot != 0);
+            slots.push(match near {
+                Some(slot) => slot - 1,
+                None => self.find_far(key, numbers),
+            });
+        }
+        slots
+    }
+
+    fn find_far(&mut self, key: u64, numbers: &mut SlotNumbers) -> u32 {
+        let hash = hash_words(&[key]);
+        let slot = match self.table.find(hash, |slot| self.words[slot as usize] == key) {
+            Some(slot) => slot,
+            None => self.create(&[key], hash, numbers),
+        };
+        let allowed = (self.words.len() * NEAR_KEYS_PER_SLOT_MAX).clamp(NEAR_KEYS_MIN, NEAR_KEYS_MAX);
+        if let Some(key) = usize::try_from(key).ok().filter(|&key| key < allowed) {
+            if key >= self.near.len() {
+                self.near.resize((key + 1).next_power_of_two(), 0);
+            }
+            self.near[key] = slot + 1;
+        }
+        slot
     }
 
     fn find<const WIDTH: usize>(&mut self, rows: &[u64], numbers: &mut SlotNumbers) -> Vec<u32> {
@@ -195,6 +232,10 @@ impl PackedKeys {
         for &slot in slots {
             let key = &self.words[slot as usize * self.width..][..self.width];
             self.table.remove(hash_words(key), slot);
+            let near = usize::try_from(key[0]).ok().filter(|_| self.width == 1);
+            if let Some(near) = near.and_then(|key| self.near.get_mut(key)) {
+                *near = 0;
+            }
             for field in &mut self.fields {
                 if let Kind::Text(texts) = &mut field.kind {
                     texts.forget(code_in(key, field.value));
@@ -250,6 +291,7 @@ impl PackedKeys {
             _ => 0,
         });
         self.table.state_bytes()
+            + self.near.capacity() * size_of::<u32>()
             + (self.words.capacity() + self.rows.capacity()) * size_of::<u64>()
             + texts.sum::<usize>()
     }

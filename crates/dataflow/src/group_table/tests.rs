@@ -69,6 +69,24 @@ fn packed_keys_of_every_width() {
     check(&[]);
 }
 
+/// Small numbers are found with and without their place by number.
+#[test]
+fn numbers_near_and_far() {
+    let mut table = GroupTable::new("Test", &[DataType::Int4]);
+    let mut resolve = |numbers: &[i32], gone: &[u32]| {
+        table.release(gone).expect("they are live");
+        let rows: Vec<Row> = numbers.iter().map(|&number| vec![Datum::Int4(number)]).collect();
+        table.resolve(&Batch::from_rows(&[DataType::Int4], &rows).columns, rows.len()).expect("few")
+    };
+    let far = [60_000, 5, -1, 70_000, 255, 256];
+    assert_eq!(resolve(&far, &[]), [0, 1, 2, 3, 4, 5]);
+    let many: Vec<i32> = (1000..20_000).collect();
+    resolve(&many, &[]);
+    assert_eq!(resolve(&far, &[]), [0, 1, 2, 3, 4, 5]);
+    assert_eq!(resolve(&[7, 8, 60_000, 5], &[0, 1])[..2], [1, 0]);
+    assert_eq!(resolve(&many[..1], &[]), [6]);
+}
+
 #[test]
 fn stored_keys() {
     check(&[DataType::Char(None), DataType::Int4]);
