@@ -47,7 +47,7 @@ pub use numeric::{NUMERIC_BYTES, Numeric};
 pub use numeric_math::NUMERIC_SCALE_MAX;
 pub use order::{ColumnOrder, RowOrder, float_cmp, sort_indices};
 pub use settings::{SessionSettings, TimeZone};
-pub use sum_state::SumState;
+pub use sum_state::{FloatSumState, SumState};
 pub use text::{TextContext, datum_to_text, format_text, parse_text};
 pub use text_column::{TextColumn, flat_column, is_dictionary};
 pub use typmod::apply_typmod;

@@ -1,9 +1,12 @@
-//! An exact sum of integers or numerics, as a value: what SUM and AVG know of a group before they round.
+//! An exact sum of numbers, as a value: what SUM and AVG know of a group before they round.
 //!
 //! ```text
 //!  bytes   [ 7: specials? | 6..0: display scale ] [ count, 8 ] [ NaN, ∞, −∞ counts, 8 each, if any ] [ sum, 1..32 ]
 //!  sum     of the finite values in units of 10^-28, two's complement, little-endian, without redundant bytes
 //! ```
+//! A sum of floats cannot be multiplied exactly once it is rounded, so that its state is the rounded sum, and says whether
+//! that is out of range.
+//!
 //! A group's sum may be out of range although nobody will ask for it: a state never fails, its [`SumState::sum`] does.
 //! Multiplied by a count of rows, it is the state of so many copies of the group. Equal states have equal bytes.
 
@@ -58,7 +61,6 @@ impl SumState {
     ///
     /// 22P03 for bytes that are none.
     pub fn decode(bytes: &[u8]) -> Result<Self> {
-        let invalid = || SqlError::new(SqlState::InvalidBinaryRepresentation, "invalid state of a sum");
         let (&head, mut rest) = bytes.split_first().ok_or_else(invalid)?;
         let scale = u32::from(head & !SPECIALS_BIT);
         let mut int8 = || -> Result<i64> {
@@ -133,6 +135,85 @@ impl SumState {
     }
 }
 
+/// The sum of a group's floats, rounded to either precision.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct FloatSumState {
+    /// The sum as float8.
+    pub double: f64,
+    /// The sum as float4.
+    pub single: f32,
+    /// The number of values.
+    pub count: i64,
+    /// Whether all values are finite: an infinite sum is then out of range.
+    pub finite: bool,
+}
+
+impl FloatSumState {
+    /// The state as bytes.
+    #[must_use]
+    pub fn encode(&self) -> Vec<u8> {
+        let mut bytes = vec![u8::from(self.finite)];
+        bytes.extend(self.count.to_le_bytes());
+        bytes.extend(self.double.to_le_bytes());
+        bytes.extend(self.single.to_le_bytes());
+        bytes
+    }
+
+    /// The state that [`FloatSumState::encode`] made.
+    ///
+    /// # Errors
+    ///
+    /// 22P03 for bytes that are none.
+    pub fn decode(bytes: &[u8]) -> Result<Self> {
+        let parts = || {
+            let (&finite, rest) = bytes.split_first()?;
+            let (&count, rest) = rest.split_first_chunk()?;
+            let (&double, rest) = rest.split_first_chunk()?;
+            let single: [u8; 4] = rest.try_into().ok()?;
+            let finite = finite != 0;
+            let (double, single) = (f64::from_le_bytes(double), f32::from_le_bytes(single));
+            Some(Self { double, single, count: i64::from_le_bytes(count), finite })
+        };
+        parts().ok_or_else(invalid)
+    }
+
+    /// The sum as float8.
+    ///
+    /// # Errors
+    ///
+    /// 22003 if it is out of range.
+    pub fn sum(&self) -> Result<f64> {
+        if self.finite && !self.double.is_finite() { Err(float_overflow()) } else { Ok(self.double) }
+    }
+
+    /// The sum as float4.
+    ///
+    /// # Errors
+    ///
+    /// 22003 if it is out of range.
+    pub fn single_sum(&self) -> Result<f32> {
+        if self.finite && !self.single.is_finite() { Err(float_overflow()) } else { Ok(self.single) }
+    }
+
+    /// The sum over the count.
+    ///
+    /// # Errors
+    ///
+    /// 22003 if the sum is out of range.
+    #[expect(clippy::cast_precision_loss, reason = "a count of rows is exact up to 2^53, as in PostgreSQL")]
+    pub fn average(&self) -> Result<f64> {
+        Ok(self.sum()? / self.count as f64)
+    }
+}
+
+fn float_overflow() -> SqlError {
+    SqlError::new(SqlState::NumericValueOutOfRange, "value out of range: overflow")
+}
+
+fn invalid() -> SqlError {
+    SqlError::new(SqlState::InvalidBinaryRepresentation, "invalid state of a sum")
+}
+
 /// `sum × 10^-28` with `scale` decimals, or as many as 96 bits hold.
 fn to_numeric(sum: i256, scale: u32) -> Result<Numeric> {
     for kept in (0..=scale).rev() {
@@ -179,6 +260,22 @@ mod tests {
         }
         for bad in [&[][..], &[0; 9], &[29, 0, 0, 0, 0, 0, 0, 0, 0, 1], &[0; 42], &[0x80; 20]] {
             assert!(SumState::decode(bad).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn float_states() {
+        let state = FloatSumState { double: 1.5, single: 1.5, count: 3, finite: true };
+        assert_eq!(FloatSumState::decode(&state.encode()), Ok(state));
+        assert_eq!(state.average(), Ok(0.5));
+        let too_large = FloatSumState { single: f32::INFINITY, ..state };
+        assert_eq!(too_large.sum(), Ok(1.5));
+        assert!(too_large.single_sum().is_err());
+        let infinite = FloatSumState { double: f64::NEG_INFINITY, ..state };
+        assert!(infinite.sum().is_err() && infinite.average().is_err());
+        assert_eq!(FloatSumState { finite: false, ..infinite }.sum(), Ok(f64::NEG_INFINITY));
+        for bad in [&[][..], &[0; 20], &[0; 22]] {
+            assert!(FloatSumState::decode(bad).is_err(), "{bad:?}");
         }
     }
 

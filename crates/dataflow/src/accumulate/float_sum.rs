@@ -13,15 +13,23 @@ use arrow_array::ArrayRef;
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Float32Type, Float64Type};
 use hashbrown::HashMap;
-use headwater_types::{DataType, Datum, Result, SqlError, SqlState};
+use headwater_types::{DataType, Datum, FloatSumState, Result};
 use smallvec::SmallVec;
 
-/// sum and avg of float4 and float8.
+/// What is made of a sum.
+#[derive(Debug, Clone, Copy)]
+enum Shown {
+    Single,
+    Double,
+    Average,
+    State,
+}
+
+/// sum and avg of float4 and float8, and their state.
 #[derive(Debug)]
 pub(super) struct FloatSums {
     single: bool,
-    average: bool,
-    single_result: bool,
+    shown: Shown,
     sums: Vec<ExactSum>,
     counts: Vec<i64>,
     /// NaN, Infinity, −Infinity, of the groups that have any.
@@ -32,8 +40,13 @@ impl FloatSums {
     pub(super) fn new(single: bool, average: bool, data_type: &DataType) -> Self {
         // Looked up by slot only: its order is never seen.
         let specials = HashMap::with_hasher(ahash::RandomState::with_seeds(1, 2, 3, 4));
-        let single_result = *data_type == DataType::Float4;
-        Self { single, average, single_result, sums: vec![], counts: vec![], specials }
+        let shown = match data_type {
+            DataType::Bytea => Shown::State,
+            _ if average => Shown::Average,
+            DataType::Float4 => Shown::Single,
+            _ => Shown::Double,
+        };
+        Self { single, shown, sums: vec![], counts: vec![], specials }
     }
 
     pub(super) fn grow(&mut self, slots: usize) {
@@ -90,23 +103,20 @@ impl FloatSums {
         if count == 0 {
             return Ok(Datum::Null);
         }
-        let sum = match self.specials.get(&slot) {
-            None => {
-                let sum = if self.single_result { self.sums[slot].to_f32().into() } else { self.sums[slot].to_f64() };
-                if !sum.is_finite() {
-                    return Err(SqlError::new(SqlState::NumericValueOutOfRange, "value out of range: overflow"));
-                }
-                sum
-            }
-            Some([0, _, 0]) => f64::INFINITY,
-            Some([0, 0, _]) => f64::NEG_INFINITY,
-            Some(_) => f64::NAN,
+        let specials = self.specials.get(&slot);
+        let (double, single) = match specials {
+            None => (self.sums[slot].to_f64(), self.sums[slot].to_f32()),
+            Some([0, _, 0]) => (f64::INFINITY, f32::INFINITY),
+            Some([0, 0, _]) => (f64::NEG_INFINITY, f32::NEG_INFINITY),
+            Some(_) => (f64::NAN, f32::NAN),
         };
-        if self.average {
-            // A count of rows is exact as a double up to 2^53, as in PostgreSQL.
-            return Ok(Datum::Float8(sum / count as f64));
-        }
-        Ok(if self.single_result { Datum::Float4(sum as f32) } else { Datum::Float8(sum) })
+        let state = FloatSumState { double, single, count, finite: specials.is_none() };
+        Ok(match self.shown {
+            Shown::Single => Datum::Float4(state.single_sum()?),
+            Shown::Double => Datum::Float8(state.sum()?),
+            Shown::Average => Datum::Float8(state.average()?),
+            Shown::State => Datum::Bytes(state.encode().into()),
+        })
     }
 }
 

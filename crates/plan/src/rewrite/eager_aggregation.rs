@@ -20,7 +20,10 @@
 //!    inputs make of a group, the product of their counts, or 1 where an outer join has no match. The others
 //!    (MIN, MAX, bool_and, bool_or, DISTINCT) are taken as they are;
 //! 5. a partial aggregate raises nothing, as its group may join nothing: sums below the join are exact states, which are
-//!    multiplied, rounded and checked above. Sums of floats and intervals, which have no such state, are not pushed.
+//!    multiplied, rounded and checked above. A float's is rounded, so that it is pushed only if nothing multiplies it. A
+//!    sum of intervals is not pushed.
+//!
+//! DISTINCT is a GROUP BY of all columns without aggregates.
 //!
 //! Worth it iff k does not contain a key of S: else no two rows share a group. An upper aggregate over partial ones is
 //! never made: it would pass on two rows for each change, and how many rows a group has is not known.
@@ -49,9 +52,15 @@ fn visit(mir: &mut Mir, context: &mut Context<'_>, bindings: &mut Bindings) {
         return visit(body, context, bindings);
     }
     mir.children_mut().into_iter().for_each(|child| visit(child, context, bindings));
-    if let Mir::Aggregate { input, group_key, aggregates } = &*mir
-        && let Some(pushed) = pushed(input, group_key, aggregates, context, bindings)
-    {
+    let pushed = match &*mir {
+        Mir::Aggregate { input, group_key, aggregates } => pushed(input, group_key, aggregates, context, bindings),
+        Mir::Distinct { input } => {
+            let group_key: Vec<usize> = (0..input.arity()).collect();
+            pushed(input, &group_key, &[], context, bindings)
+        }
+        _ => None,
+    };
+    if let Some(pushed) = pushed {
         *mir = pushed;
         context.fired("eager aggregation");
     }
@@ -65,7 +74,7 @@ fn pushed(
     context: &Context<'_>,
     bindings: &mut Bindings,
 ) -> Option<Mir> {
-    if group_key.is_empty() || aggregates.is_empty() || !aggregates.iter().all(is_pushable) {
+    if group_key.is_empty() || !aggregates.iter().all(is_pushable) {
         return None;
     }
     let tree = JoinTree::of(input)?;
@@ -105,7 +114,14 @@ fn is_pushable(call: &MirAggregate) -> bool {
             | AggregateFunction::BoolOr => true,
             AggregateFunction::Sum | AggregateFunction::Avg => matches!(
                 call.args.first().map(Expr::data_type),
-                Some(DataType::Int2 | DataType::Int4 | DataType::Int8 | DataType::Numeric(_))
+                Some(
+                    DataType::Int2
+                        | DataType::Int4
+                        | DataType::Int8
+                        | DataType::Numeric(_)
+                        | DataType::Float4
+                        | DataType::Float8
+                )
             ),
             AggregateFunction::ArrayAgg | AggregateFunction::StringAgg | AggregateFunction::SumState => false,
         }
@@ -515,16 +531,24 @@ fn finished(call: &MirAggregate, partial: Scalar, copies: &[Scalar]) -> Option<S
         let first = factors.next()?;
         factors.try_fold(first, times)
     };
-    let signature = match call.function {
-        AggregateFunction::CountStar | AggregateFunction::Count if !once => return times(partial, product()?),
-        AggregateFunction::Avg => "avg_of_state(bytea,int8)",
-        AggregateFunction::Sum if call.data_type == DataType::Int8 => "int8_sum_of_state(bytea,int8)",
-        AggregateFunction::Sum => "sum_of_state(bytea,int8)",
+    let of_floats = matches!(call.args.first().map(Expr::data_type), Some(DataType::Float4 | DataType::Float8));
+    let signature = match (call.function, &call.data_type) {
+        (AggregateFunction::CountStar | AggregateFunction::Count, _) if !once => return times(partial, product()?),
+        (AggregateFunction::Sum | AggregateFunction::Avg, _) if of_floats && !once => return None,
+        (AggregateFunction::Avg, _) if of_floats => "float8_avg_of_state(bytea)",
+        (AggregateFunction::Avg, _) => "avg_of_state(bytea,int8)",
+        (AggregateFunction::Sum, DataType::Float4) => "float4_sum_of_state(bytea)",
+        (AggregateFunction::Sum, DataType::Float8) => "float8_sum_of_state(bytea)",
+        (AggregateFunction::Sum, DataType::Int8) => "int8_sum_of_state(bytea,int8)",
+        (AggregateFunction::Sum, _) => "sum_of_state(bytea,int8)",
         _ => return Some(partial),
     };
-    let copies = if once { Expr::Literal(Datum::Int8(1), DataType::Int8) } else { product()? };
+    let mut args = vec![partial];
+    if !of_floats {
+        args.push(if once { Expr::Literal(Datum::Int8(1), DataType::Int8) } else { product()? });
+    }
     let function = function_by_signature(signature)?;
-    Some(Expr::Call { function, args: vec![partial, copies], data_type: call.data_type.clone() })
+    Some(Expr::Call { function, args, data_type: call.data_type.clone() })
 }
 
 #[cfg(test)]
@@ -565,6 +589,12 @@ mod tests {
     fn variants_only(kind: JoinKind) -> Mir {
         let both = get(1).join(get(3), kind, vec![]);
         get(1).join(get(3), kind, vec![equal(column(&both, 2), column(&both, 5))])
+    }
+
+    fn sum_of_floats(input: &Mir) -> MirAggregate {
+        let float = Cast { to: DataType::Float8, context: CastContext::Explicit };
+        let float = Expr::Cast(Box::new(column(input, 1)), float);
+        call(AggregateFunction::Sum, Some(float), false, DataType::Float8)
     }
 
     fn clicks(input: &Mir) -> Scalar {
@@ -632,6 +662,8 @@ mod tests {
                 ),
                 ("a row count: of the input that is not unique", both.clone().aggregate(vec![4], vec![count()])),
                 ("below an outer join's preserved side", optional.clone().aggregate(vec![2, 6], vec![count()])),
+                ("a sum of floats", both.clone().aggregate(vec![4], vec![sum_of_floats(&both)])),
+                ("DISTINCT", both.clone().project(vec![3, 4, 5]).distinct()),
                 ("below a semi join", {
                     let on = vec![equal(column(&repeated, 2), column(&repeated, 5))];
                     get(1).join(get(3), JoinKind::Semi, on).aggregate(vec![2], vec![sum(column(&both, 1))])
@@ -654,8 +686,7 @@ mod tests {
         let both = campaigns(JoinKind::Inner);
         let repeated = variants_only(JoinKind::Inner);
         let optional = campaigns(JoinKind::Left);
-        let float = Cast { to: DataType::Float8, context: CastContext::Explicit };
-        let float = Expr::Cast(Box::new(column(&both, 1)), float);
+        let sum_of_floats = sum_of_floats(&both);
         let divided = both.clone().map(vec![operator("/", int(1), column(&both, 1))]);
         let array = DataType::Array(Box::new(DataType::Int4));
         let floats = || {
@@ -674,6 +705,7 @@ mod tests {
             vec![
                 ("the groups do not determine the join's key", both.clone().aggregate(vec![6], vec![count()])),
                 ("no group columns: a row of no rows", both.clone().aggregate(vec![], vec![count()])),
+                ("DISTINCT of what does not determine the join's key", both.clone().project(vec![3, 5]).distinct()),
                 (
                     "an ordered aggregate",
                     both.clone().aggregate(
@@ -682,9 +714,8 @@ mod tests {
                     ),
                 ),
                 (
-                    "a sum of floats",
-                    both.clone()
-                        .aggregate(vec![4], vec![call(AggregateFunction::Sum, Some(float), false, DataType::Float8)]),
+                    "a sum of floats that is multiplied",
+                    repeated.clone().aggregate(vec![2, 6], vec![sum_of_floats.clone()]),
                 ),
                 (
                     "an argument of both sides",
