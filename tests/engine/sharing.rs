@@ -274,6 +274,44 @@ fn an_error_stays_with_the_views_that_ask_for_it() {
 }
 
 #[test]
+fn a_query_reads_some_groups_of_it() {
+    let (_home, database, mut session) = start();
+    create(&mut session, "by_name", &by_name());
+    change(&mut session);
+    let all = "SELECT k, count(*), max(x) FROM events";
+    let shared = [
+        "WHERE k = 1 GROUP BY k",
+        "WHERE k IN (1, 3) AND k > 0 GROUP BY k",
+        "WHERE k IS NULL GROUP BY k",
+        "WHERE k = 9 GROUP BY k",
+        "GROUP BY k HAVING k < 3 AND count(*) > 1",
+    ];
+    for rest in shared {
+        let query = format!("{all} {rest}");
+        let plan = lines(&mut session, &format!("EXPLAIN {query}")).join("\n");
+        assert!(plan.contains("Source shared relation"), "{plan}");
+        assert_eq!(sorted(&mut session, &query), recomputed(&mut session, &query), "{query}");
+    }
+    for query in [
+        "SELECT k, count(*), max(x) FROM events WHERE x > 5 GROUP BY k",
+        "SELECT k, count(*), max(x) FROM events WHERE 1 / k = 1 GROUP BY k",
+        "SELECT count(*) FROM events WHERE k = 1",
+    ] {
+        let plan = lines(&mut session, &format!("EXPLAIN {query}")).join("\n");
+        assert!(!plan.contains("shared relation"), "{plan}");
+    }
+    run(&mut session, "PREPARE of_one AS SELECT k, count(*), max(x) FROM events WHERE k = $1 GROUP BY k");
+    assert_eq!(lines(&mut session, "EXECUTE of_one(1)"), ["1|2|99"]);
+    run(&mut session, "INSERT INTO events VALUES (71, 1, 100)");
+    assert_eq!(lines(&mut session, "EXECUTE of_one(1)"), ["1|3|100"]);
+    run(&mut session, "BEGIN; INSERT INTO events VALUES (72, 1, 101)");
+    assert_eq!(lines(&mut session, "EXECUTE of_one(1)"), ["1|4|101"]);
+    run(&mut session, "ROLLBACK; DROP MATERIALIZED VIEW by_name");
+    assert_eq!(lines(&mut session, "EXECUTE of_one(1)"), ["1|3|100"]);
+    database.shutdown();
+}
+
+#[test]
 fn explain_tells() {
     let (_home, database, mut session) = start();
     let explain = |session: &mut Session, what: &str| lines(session, &format!("EXPLAIN {what}")).join("\n");

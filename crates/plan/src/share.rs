@@ -19,13 +19,18 @@
 //! Elsewhere the groups would be stored twice for nothing, so they are left where they are, and noted as the view's own.
 //!
 //! A query that is read once makes no shared relations, but reads them: all relations move together, so that its rows are
-//! those that it would compute.
+//! those that it would compute. It may also ask for some of the groups:
+//!
+//! ```text
+//! Before: Aggregate [k; s] (σ k = 1 (T))             After: σ k = 1 (r)
+//! ```
+//! if the condition is over the group columns alone, gives the same for equal values, and cannot fail.
 //!
 //! *Errors.* A relation raises the errors of all its aggregates. So a view reads one with more aggregates than it needs
 //! only if the others cannot fail; a query is told only of relations that stand in no error.
 
 use crate::mir::{Mir, MirAggregate};
-use crate::scalars::flatten_and;
+use crate::scalars::{flatten_and, is_movable, respects_equality};
 use crate::{PlanInfo, SharedPlan, explain, lower};
 use headwater_catalog::{Grouping, GroupingAggregate};
 use headwater_expr::registry::Volatility;
@@ -114,14 +119,19 @@ impl Sharing<'_> {
 
     /// A shared relation that gives the aggregate's columns, if there is or may be one.
     fn relation(&mut self, cut: &Cut, mir: &Mir, joined: bool) -> Result<Option<Mir>> {
-        if let Some(found) = self.find(cut) {
+        if let Some(found) = self.find(cut, &cut.grouping, &[]) {
             return Ok(Some(found));
+        }
+        if !self.kept
+            && let Some((all, conditions)) = cut.of_all_groups()?
+        {
+            return Ok(self.find(cut, &all, &conditions));
         }
         let Some(id) = self.next.filter(|_| joined || self.is_computed_elsewhere(cut)) else { return Ok(None) };
         self.next = id.0.checked_add(1).map(RelationId);
         let plan = cut.plan(id, mir, self.info)?;
-        let columns = cut.columns_in(&plan.grouping, self.kept);
-        let relation = columns.map(|columns| get(id, &plan.columns, columns));
+        let columns = cut.columns_in(&plan.grouping, &cut.grouping, self.kept);
+        let relation = columns.map(|columns| get(id, &plan.columns, &[], columns));
         self.made.push(plan);
         Ok(relation)
     }
@@ -132,22 +142,23 @@ impl Sharing<'_> {
         others.iter().any(|other| cut.grouping.safe_places_of(other).is_some())
     }
 
-    /// One that there is; the smallest, if there are several.
-    fn find(&self, cut: &Cut) -> Option<Mir> {
-        let existing = self.info.shared_over(cut.grouping.reads);
+    /// One that there is and computes `wanted`, its groups for which these are true; the smallest, if there are several.
+    fn find(&self, cut: &Cut, wanted: &Grouping, conditions: &[Scalar]) -> Option<Mir> {
+        let existing = self.info.shared_over(wanted.reads);
         let existing = existing.iter().map(|shared| (shared.id, &shared.grouping, &shared.columns));
         let made = self.made.iter().map(|shared| (shared.id, &shared.grouping, &shared.columns));
         let fitting = existing.chain(made).filter_map(|(id, grouping, columns)| {
-            Some((grouping.aggregates.len(), get(id, columns, cut.columns_in(grouping, self.kept)?)))
+            let places = cut.columns_in(grouping, wanted, self.kept)?;
+            Some((grouping.aggregates.len(), get(id, columns, conditions, places)))
         });
         fitting.min_by_key(|(size, _)| *size).map(|(_, relation)| relation)
     }
 }
 
-/// These columns of a shared relation.
-fn get(relation: RelationId, columns: &Schema, wanted: Vec<usize>) -> Mir {
+/// These columns of a shared relation's rows for which these are true.
+fn get(relation: RelationId, columns: &Schema, conditions: &[Scalar], wanted: Vec<usize>) -> Mir {
     let types = columns.iter().map(|field| field.data_type.clone()).collect();
-    Mir::Get { relation, types }.project(wanted)
+    Mir::Get { relation, types }.filter(conditions.to_vec()).project(wanted)
 }
 
 /// A stored relation's rows, mapped and filtered.
@@ -225,12 +236,11 @@ impl Cut {
         let places: Vec<usize> = group_key.iter().filter_map(place).collect();
         let aggregates: Vec<MirAggregate> = aggregates.iter().map(|call| inlined(call, &input)).collect();
         let known = |call| Ok(GroupingAggregate { fingerprint: encode(call)?, fallible: is_fallible(call) });
-        let bytes = |list: &[(Vec<u8>, Scalar)]| list.iter().map(|(bytes, _)| bytes.clone()).collect::<Vec<_>>();
         let scalars = keys.iter().chain(&predicates).map(|(_, scalar)| scalar);
         let is_stable = |scalar: &Scalar| scalar.volatility() != Volatility::Immutable;
         let grouping = Grouping {
             reads: input.relation,
-            fingerprint: encode(&(input.relation, bytes(&predicates), bytes(&keys)))?,
+            fingerprint: fingerprint(input.relation, predicates.iter().map(|(_, p)| p), keys.iter().map(|(_, k)| k))?,
             aggregates: aggregates.iter().map(known).collect::<Result<_>>()?,
             uses_settings: scalars.chain(aggregates.iter().flat_map(scalars_of)).any(is_stable),
         };
@@ -240,10 +250,43 @@ impl Cut {
         Ok(Some(Self { grouping, predicates, groups, places, aggregates }))
     }
 
-    /// The plan's columns among those of a relation that computes this, if it has them.
-    fn columns_in(&self, shared: &Grouping, kept: bool) -> Option<Vec<usize>> {
-        let aggregates =
-            if kept { shared.safe_places_of(&self.grouping)? } else { shared.places_of(&self.grouping)? };
+    /// The same without the conditions that hold for whole groups, and those, over the group columns; `None` if there
+    /// are none.
+    fn of_all_groups(&self) -> Result<Option<(Grouping, Vec<Scalar>)>> {
+        let (mut of_rows, mut of_groups) = (vec![], vec![]);
+        for predicate in &self.predicates {
+            let usable = |condition: &Scalar| is_movable(condition) && respects_equality(condition);
+            match self.over_groups(predicate.clone()).filter(usable) {
+                Some(condition) => of_groups.push(condition),
+                None => of_rows.push(predicate),
+            }
+        }
+        // Without groups there is one row, whatever holds.
+        if of_groups.is_empty() || self.groups.is_empty() {
+            return Ok(None);
+        }
+        let keys = self.groups.iter().map(|(key, _)| key);
+        let fingerprint = fingerprint(self.grouping.reads, of_rows.into_iter(), keys)?;
+        Ok(Some((Grouping { fingerprint, ..self.grouping.clone() }, of_groups)))
+    }
+
+    /// The scalar over the shared relation's group columns, if it uses nothing else.
+    fn over_groups(&self, mut scalar: Scalar) -> Option<Scalar> {
+        if let Some(group) = self.groups.iter().position(|(key, _)| *key == scalar) {
+            return Some(Scalar::column(group, scalar.data_type()));
+        }
+        if scalar.as_column().is_some() {
+            return None;
+        }
+        for part in scalar.children_mut() {
+            *part = self.over_groups(part.clone())?;
+        }
+        Some(scalar)
+    }
+
+    /// The plan's columns among those of a relation, if it has what is wanted.
+    fn columns_in(&self, shared: &Grouping, wanted: &Grouping, kept: bool) -> Option<Vec<usize>> {
+        let aggregates = if kept { shared.safe_places_of(wanted)? } else { shared.places_of(wanted)? };
         Some(self.places.iter().copied().chain(aggregates.into_iter().map(|i| self.groups.len() + i)).collect())
     }
 
@@ -323,6 +366,15 @@ fn is_fallible(call: &MirAggregate) -> bool {
     let ranged =
         !matches!(call.function, F::CountStar | F::Count | F::Min | F::Max | F::BoolAnd | F::BoolOr | F::SumState);
     ranged || scalars_of(call).any(Scalar::is_fallible)
+}
+
+/// What identifies the rows of a relation for which these are true, and their groups; both in [`in_order`].
+fn fingerprint<'a>(
+    relation: RelationId,
+    predicates: impl Iterator<Item = &'a Scalar>,
+    keys: impl Iterator<Item = &'a Scalar>,
+) -> Result<Vec<u8>> {
+    encode(&(relation, predicates.collect::<Vec<_>>(), keys.collect::<Vec<_>>()))
 }
 
 /// Each once, in an order that does not depend on the one given, with its bytes.

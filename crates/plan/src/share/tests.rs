@@ -145,6 +145,26 @@ fn equal_parts_are_shared() {
 }
 
 #[test]
+fn a_query_may_ask_for_some_groups() {
+    let mut catalog = Catalog::new();
+    let mapped = || get(EVENTS).map(vec![operator("+", user(), int(1))]);
+    let groups = |mir: Mir| mir.aggregate(vec![CAMPAIGN, 4], vec![count()]);
+    catalog.plan("a view brings all", As::View, joined(groups(mapped()), 0));
+    let of = |mir: Mir, conditions: Vec<Scalar>| groups(mir.filter(conditions));
+    let campaign = || equal(Scalar::column(CAMPAIGN, DataType::Text), text("c"));
+    catalog.plan("of one campaign", As::Query, of(mapped(), vec![campaign()]));
+    let ranged = operator("<", column(&mapped(), 4), int(9));
+    catalog.plan("of an expression", As::Query, of(mapped(), vec![campaign(), ranged]));
+    catalog.plan("a view does not", As::View, of(mapped(), vec![campaign()]));
+    let other = equal(Scalar::column(KIND, DataType::Text), text("click"));
+    catalog.plan("some rows of each group", As::Query, of(mapped(), vec![campaign(), other]));
+    catalog.plan("by a part of a group column", As::Query, of(mapped(), vec![operator("<", user(), int(9))]));
+    let fails = fallible(&mapped(), 4);
+    catalog.plan("what may fail", As::Query, of(mapped(), vec![fails]));
+    compare_golden("share_groups", &catalog.text);
+}
+
+#[test]
 fn what_two_views_compute_by_themselves_is_shared() {
     let mut catalog = Catalog::new();
     catalog.plan("the first", As::View, by_campaign(vec![count()]));
@@ -178,7 +198,11 @@ fn what_differs_is_not_shared() {
     catalog.plan("the input is a join", As::View, joined_plain(both.aggregate(vec![0], vec![count()])));
     let nested = get(PLAIN).aggregate(vec![0, 1], vec![]).aggregate(vec![0], vec![count()]);
     catalog.plan("an aggregate of an aggregate", As::View, joined_plain(nested));
-    catalog.plan("groups that may fail", As::View, joined_plain(get(PLAIN).map(vec![division]).aggregate(vec![2], vec![])));
+    catalog.plan(
+        "groups that may fail",
+        As::View,
+        joined_plain(get(PLAIN).map(vec![division]).aggregate(vec![2], vec![])),
+    );
     compare_golden("share_negative", &catalog.text);
 }
 
