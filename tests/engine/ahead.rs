@@ -3,7 +3,9 @@
 
 use crate::support::{Home, connect, lines, run, sorted};
 use headwater_engine::{CopyIn, Database, Execution, Session};
+use headwater_storage::SimVfs;
 use std::fmt::Write;
+use std::sync::Arc;
 
 /// Rows of one batch, as COPY gives them to the engine.
 const BATCH_ROWS: usize = 65_536;
@@ -193,4 +195,21 @@ fn ddl_makes_them_go_away_first() {
     copy.finish(&mut one).expect("COPY commits");
     assert_eq!(lines(&mut two, "SELECT * FROM late"), totals(&mut two));
     database.shutdown();
+}
+
+#[test]
+fn a_crash_forgets_them() {
+    for seed in 0..4 {
+        let vfs = Arc::new(SimVfs::new());
+        let home = Home::on(vfs.clone());
+        let (database, mut one, mut two) = open(&home);
+        let mut copy = begin_copy(&mut one);
+        copy.write(&mut one, &data(0, 2, 2)).expect("right data");
+        assert_eq!(totals(&mut two), ["1000|1000"]);
+        vfs.crash(Some(seed));
+        drop((copy, one, two, database));
+        let database = home.open();
+        assert_eq!(totals(&mut connect(&database)), ["1000|1000"], "seed {seed}");
+        database.shutdown();
+    }
 }

@@ -155,3 +155,24 @@ fn drops_respect_dependents() {
     assert_eq!(lines(&mut a, "SELECT * FROM t"), [] as [&str; 0]);
     database.shutdown();
 }
+
+/// Commits of some hundred rows are put together for the views; whoever reads gets all that was acknowledged.
+#[test]
+fn middling_commits_are_seen_by_the_next_read() {
+    let home = Home::on_disk();
+    let database = home.open();
+    let (mut a, mut b) = (connect(&database), connect(&database));
+    run(&mut a, "CREATE TABLE t (k int PRIMARY KEY, g int)");
+    run(&mut a, "CREATE MATERIALIZED VIEW m AS SELECT g, count(*) AS n FROM t GROUP BY g");
+    for round in 0..40 {
+        run(&mut a, if round % 2 == 0 { "SET synchronous_commit = off" } else { "SET synchronous_commit = on" });
+        let commits = round % 5 + 1;
+        for commit in 0..commits {
+            let first = (round * 5 + commit) * 1000;
+            run(&mut a, &format!("INSERT INTO t SELECT i, i % 7 FROM generate_series({first}, {}) i", first + 499));
+        }
+        let expected = lines(&mut a, "SELECT count(*) FROM t");
+        assert_eq!(lines(&mut b, "SELECT sum(n) FROM m"), expected, "round {round}");
+    }
+    database.shutdown();
+}
