@@ -4,6 +4,7 @@ mod ahead;
 mod builds;
 mod crash;
 mod damage;
+mod memory;
 mod sessions;
 mod sharing;
 mod support;

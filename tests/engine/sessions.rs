@@ -356,7 +356,10 @@ fn explain_analyze_tells_what_each_operator_gave() {
     let home = Home::on_disk();
     let database = home.open();
     let mut s = connect(&database);
-    run(&mut s, "CREATE TABLE t (k int PRIMARY KEY, g int); INSERT INTO t SELECT i, i % 3 FROM generate_series(1, 30) i");
+    run(
+        &mut s,
+        "CREATE TABLE t (k int PRIMARY KEY, g int); INSERT INTO t SELECT i, i % 3 FROM generate_series(1, 30) i",
+    );
     let plan = lines(&mut s, "EXPLAIN ANALYZE SELECT g, count(*) FROM t WHERE k > 10 GROUP BY g");
     let line = |operator: &str| {
         let found = plan.iter().find(|line| line.contains(operator));

@@ -26,7 +26,10 @@ pub use object::{
 };
 pub use parameters::Parameters;
 pub use shared::{Grouping, GroupingAggregate, Hosted, SharedRelation};
-pub use system::{BuildInfo, SessionControl, SessionInfo, SystemContext, SystemRelation, system_relation, system_relations};
+pub use system::{
+    BuildInfo, MemoryInfo, OperatorInfo, RelationSizes, SessionControl, SessionInfo, SystemContext, SystemRelation,
+    shows_operators, system_relation, system_relations,
+};
 
 #[cfg(test)]
 mod tests;

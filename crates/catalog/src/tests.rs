@@ -127,6 +127,18 @@ impl SessionControl for Idle {
     }
 }
 
+impl RelationSizes for Idle {
+    fn row_count(&self, _: RelationId) -> u64 {
+        7
+    }
+    fn byte_count(&self, _: RelationId) -> u64 {
+        9000
+    }
+    fn memory(&self, _: RelationId) -> Option<MemoryInfo> {
+        Some(MemoryInfo { columns: vec![10, 20], dead: 3, index: 40 })
+    }
+}
+
 /// Calls `test` with the functions over `catalog`.
 fn with_functions<T>(catalog: &Catalog, test: impl FnOnce(&CatalogFunctions<'_>, &SessionSettings) -> T) -> T {
     let parameters = Parameters::new("root", "dev");
@@ -137,8 +149,8 @@ fn with_functions<T>(catalog: &Catalog, test: impl FnOnce(&CatalogFunctions<'_>,
         builds: &[],
         backend_pid: 1,
         server_start_micros: 0,
-        row_count: &|_| 7,
-        byte_count: &|_| 9000,
+        sizes: &Idle,
+        operators: &[],
         control: &Idle,
     };
     test(&CatalogFunctions { catalog, context }, parameters.settings())

@@ -80,6 +80,25 @@ impl NodeOperator {
         }
     }
 
+    /// The memory that it keeps, about; `None` of an operator without state.
+    pub(crate) fn state_bytes(&self) -> Option<usize> {
+        match self {
+            Self::Join(join, _) => Some(join.state_bytes()),
+            Self::Reduce(reduce) => Some(reduce.state_bytes()),
+            Self::Distinct(distinct) => Some(distinct.state_bytes()),
+            Self::TopK(top) => Some(top.state_bytes()),
+            Self::Threshold(threshold) => Some(threshold.state_bytes()),
+            Self::AtMostOne(at_most_one) => Some(at_most_one.state_bytes()),
+            Self::Constant(_)
+            | Self::Source(..)
+            | Self::Mfp(_)
+            | Self::Union(_)
+            | Self::Negate(_)
+            | Self::FlatMap(_)
+            | Self::Elsewhere => None,
+        }
+    }
+
     /// [`NodeOperator::step`] of a node that reads no relation.
     pub(crate) fn step_alone(&mut self, inputs: Vec<Delta>, context: &StepContext<'_>) -> Result<Delta, StepError> {
         self.step(inputs, &Sources::new(), context)

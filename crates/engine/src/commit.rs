@@ -27,7 +27,7 @@ use crate::visible::{PendingMark, Visible};
 use crossbeam_channel::{Receiver, Sender, select_biased};
 use headwater_arrange::KeyedRelation;
 use headwater_catalog::Catalog;
-use headwater_compute::runtime::{Build, BuildId, Runtime, Step};
+use headwater_compute::runtime::{Build, BuildId, OperatorMemory, Runtime, Step};
 use headwater_storage::LogWriter;
 use headwater_types::{Batch, Epoch, RelationId, Result, SqlError, SqlState};
 use std::collections::{BTreeMap, VecDeque};
@@ -83,6 +83,8 @@ pub(crate) enum Event {
     Mark,
     /// Somebody waits for what is held back.
     Wanted,
+    /// Somebody wants to know what the views' operators keep.
+    Describe(Sender<OperatorMemory>),
     /// New views have caught up, or why they cannot.
     Built(BuildId, Result<()>),
     /// A session does not wait any more for a request.
@@ -147,6 +149,10 @@ impl Committer {
                     }
                     Ok(Event::Wanted) => {
                         self.hurry();
+                        Ok(())
+                    }
+                    Ok(Event::Describe(reply)) => {
+                        self.runtime.describe(reply);
                         Ok(())
                     }
                     Ok(Event::Built(build, outcome)) => self.end_build(build, outcome),

@@ -13,9 +13,11 @@ use crate::visible::{INTERRUPT_POLL, RelationState, State, Visible};
 use crate::{Config, ConnectOptions, OpenError};
 use crossbeam_channel::{RecvTimeoutError, Sender, unbounded};
 use headwater_arrange::KeyedRelation;
-use headwater_catalog::{Catalog, CatalogChange, SessionInfo};
+use headwater_catalog::{Catalog, CatalogChange, OperatorInfo, SessionInfo};
 use headwater_compute::Interrupt;
-use headwater_compute::runtime::{Build, BuildId, BuildProgress, Callbacks, MarkReport, Runtime, RuntimeConfig};
+use headwater_compute::runtime::{
+    Build, BuildId, BuildProgress, Callbacks, MarkReport, OperatorMemory, Runtime, RuntimeConfig,
+};
 use headwater_storage::{DataDir, Log, OsVfs, Vfs};
 use headwater_types::{Epoch, Equality, RelationId, Result, SqlError, SqlState, hash_keys};
 use parking_lot::Mutex;
@@ -264,6 +266,33 @@ impl Shared {
             self.visible.wait(epoch, &Interrupt::default())?;
         }
         Ok(())
+    }
+
+    /// What the views' operators keep.
+    ///
+    /// # Errors
+    ///
+    /// 57014 when interrupted.
+    pub fn operators(&self, interrupt: &Interrupt) -> Result<Vec<OperatorInfo>> {
+        let (reply, answers) = unbounded();
+        // The engine thread may have ended; then there is no answer.
+        let _ = self.events.send(Event::Describe(reply));
+        let mut operators = vec![];
+        loop {
+            match answers.recv_timeout(INTERRUPT_POLL) {
+                Ok(OperatorMemory { relation, worker, node, operator, bytes }) => operators.push(OperatorInfo {
+                    relation,
+                    worker: worker as u64,
+                    node: node as u64,
+                    operator,
+                    bytes: bytes as u64,
+                }),
+                Err(RecvTimeoutError::Timeout) => interrupt.check()?,
+                Err(RecvTimeoutError::Disconnected) => break,
+            }
+        }
+        operators.sort_by_key(|operator| (operator.relation, operator.worker, operator.node));
+        Ok(operators)
     }
 
     /// A transaction's rows that get ahead of its commit: none yet.

@@ -13,7 +13,7 @@
 use crate::commit::Event;
 use crossbeam_channel::Sender;
 use headwater_arrange::RelationSnapshot;
-use headwater_catalog::Catalog;
+use headwater_catalog::{Catalog, MemoryInfo, RelationSizes};
 use headwater_compute::Interrupt;
 use headwater_types::{Epoch, RelationId, Result, SqlError, SqlState};
 use parking_lot::{Condvar, Mutex, MutexGuard};
@@ -44,15 +44,25 @@ pub(crate) struct State {
     pub relations: HashMap<RelationId, Arc<RelationState>>,
 }
 
-impl State {
-    /// Live rows of a relation, as an estimate for planning and `reltuples`.
-    pub fn row_count(&self, relation: RelationId) -> u64 {
+impl RelationSizes for State {
+    fn row_count(&self, relation: RelationId) -> u64 {
         self.relations.get(&relation).map_or(0, |state| state.parts.iter().map(|p| p.live_rows() as u64).sum())
     }
 
-    /// The bytes that a relation's rows occupy.
-    pub fn byte_count(&self, relation: RelationId) -> u64 {
+    fn byte_count(&self, relation: RelationId) -> u64 {
         self.relations.get(&relation).map_or(0, |state| state.parts.iter().map(|p| p.byte_size() as u64).sum())
+    }
+
+    fn memory(&self, relation: RelationId) -> Option<MemoryInfo> {
+        let mut all = MemoryInfo::default();
+        for part in &self.relations.get(&relation)?.parts {
+            let memory = part.memory();
+            all.columns.resize(memory.column_bytes.len(), 0);
+            all.columns.iter_mut().zip(memory.column_bytes).for_each(|(sum, bytes)| *sum += bytes as u64);
+            all.dead += memory.dead_bytes as u64;
+            all.index += memory.index_bytes as u64;
+        }
+        Some(all)
     }
 }
 

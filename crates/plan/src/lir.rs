@@ -95,6 +95,25 @@ pub enum Operator {
 }
 
 impl Operator {
+    /// What it is called.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Constant(_) => "Constant",
+            Self::Source { .. } => "Source",
+            Self::Mfp(_) => "Map/Filter",
+            Self::Join(_) => "Join",
+            Self::Reduce(_) => "Reduce",
+            Self::Distinct => "Distinct",
+            Self::TopK(_) => "TopK",
+            Self::Union => "Union",
+            Self::Negate => "Negate",
+            Self::Threshold => "Threshold",
+            Self::FlatMap(_) => "FlatMap",
+            Self::AtMostOne { .. } => "At Most One",
+        }
+    }
+
     fn for_each_scalar_mut(&mut self, visit: &mut impl FnMut(&mut Scalar)) {
         let mfp = match self {
             Self::Source { mfp, .. } | Self::Mfp(mfp) => mfp,

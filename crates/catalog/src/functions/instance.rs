@@ -150,7 +150,7 @@ fn is_table(call: &Call<'_>) -> bool {
 }
 
 fn bytes(call: &Call<'_>, id: RelationId) -> i64 {
-    i64::try_from((call.context.byte_count)(id)).unwrap_or(i64::MAX)
+    i64::try_from(call.context.sizes.byte_count(id)).unwrap_or(i64::MAX)
 }
 
 /// Tables and materialized views; indexes and what is not stored are 0; NULL if there is no such relation.

@@ -77,7 +77,7 @@ fn class(out: &mut Writer<'_>, catalog: &Catalog, context: &SystemContext<'_>) {
         // PostgreSQL's −1: not known. The system's rows are made when read.
         let (rows, pages) = match &relation {
             RelationRef::Table(_) | RelationRef::MaterializedView(_) => {
-                ((context.row_count)(id).into(), (context.byte_count)(id).div_ceil(PAGE_BYTES))
+                (context.sizes.row_count(id).into(), context.sizes.byte_count(id).div_ceil(PAGE_BYTES))
             }
             RelationRef::View(_) | RelationRef::System(_) => (Value::Int(if stored { -1 } else { 0 }), 0),
         };
@@ -110,7 +110,7 @@ fn class(out: &mut Writer<'_>, catalog: &Catalog, context: &SystemContext<'_>) {
             ("relowner", roles::owner_id(index.relation.owner()).into()),
             ("relam", BTREE.into()),
             ("relfilenode", index.id.into()),
-            ("reltuples", (context.row_count)(index.relation.id()).into()),
+            ("reltuples", context.sizes.row_count(index.relation.id()).into()),
             ("relpersistence", "p".into()),
             ("relkind", "i".into()),
             ("relnatts", index.columns.len().into()),

@@ -64,12 +64,48 @@ pub struct SystemContext<'a> {
     pub backend_pid: i32,
     /// When the server started, microseconds since 1970.
     pub server_start_micros: i64,
-    /// The number of rows of a table or materialized view.
-    pub row_count: &'a (dyn Fn(RelationId) -> u64 + Sync),
-    /// The bytes that a table or materialized view occupies.
-    pub byte_count: &'a (dyn Fn(RelationId) -> u64 + Sync),
+    /// How large the stored relations are.
+    pub sizes: &'a dyn RelationSizes,
+    /// What the views' operators keep, for whoever asks for it.
+    pub operators: &'a [OperatorInfo],
     /// What functions may do.
     pub control: &'a dyn SessionControl,
+}
+
+/// How large the stored relations are: tables, materialized views, shared relations.
+pub trait RelationSizes: Sync {
+    /// The number of rows.
+    fn row_count(&self, relation: RelationId) -> u64;
+    /// The bytes that the rows occupy.
+    fn byte_count(&self, relation: RelationId) -> u64;
+    /// The bytes by part; `None` if nothing is stored. Walks all of the relation.
+    fn memory(&self, relation: RelationId) -> Option<MemoryInfo>;
+}
+
+/// What a stored relation occupies, in bytes.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct MemoryInfo {
+    /// By column; a materialized view's last may be the rows' weights.
+    pub columns: Vec<u64>,
+    /// About how much of that is deleted rows'.
+    pub dead: u64,
+    /// Its index.
+    pub index: u64,
+}
+
+/// What an operator of a view keeps on one worker.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OperatorInfo {
+    /// The view, or the shared relation.
+    pub relation: RelationId,
+    /// The worker.
+    pub worker: u64,
+    /// The operator's place in the plan.
+    pub node: u64,
+    /// What it is called.
+    pub operator: &'static str,
+    /// About how much, in bytes.
+    pub bytes: u64,
 }
 
 impl SystemContext<'_> {
@@ -261,6 +297,12 @@ fn directory() -> &'static Directory {
 #[must_use]
 pub fn system_relation(id: RelationId) -> Option<&'static SystemRelation> {
     system_relations().get(*directory().by_id.get(&id)?)
+}
+
+/// Whether reading the relation asks for what the views' operators keep.
+#[must_use]
+pub fn shows_operators(relation: &SystemRelation) -> bool {
+    relation.schema == "headwater_catalog" && relation.name == "operator_memory"
 }
 
 /// The system relation of this name.

@@ -97,6 +97,14 @@ impl Rendered {
         Self { plan, stages, settings, operators, nodes, leaving, local_readers, arrived, poisoned: false, tick }
     }
 
+    fn state_bytes(&self) -> Vec<(NodeId, &'static str, usize)> {
+        let operators = self.operators.iter().enumerate();
+        let kept = |(id, operator): (NodeId, &NodeOperator)| {
+            Some((id, self.plan.nodes[id].operator.name(), operator.state_bytes()?))
+        };
+        operators.filter_map(kept).collect()
+    }
+
     /// Runs a stage on what arrived, and gives what goes on to the next.
     fn run_stage(&mut self, stage: usize, incoming: Vec<Chunk>) -> Vec<Chunk> {
         let mut outgoing = vec![];
@@ -203,6 +211,11 @@ impl ViewDataflow {
     /// From now on its ticks do nothing.
     pub(crate) fn poison(&mut self) {
         self.rendered.borrow_mut().poisoned = true;
+    }
+
+    /// The memory of its operators that keep any: node, name, bytes.
+    pub(crate) fn state_bytes(&self) -> Vec<(NodeId, &'static str, usize)> {
+        self.rendered.borrow().state_bytes()
     }
 
     /// Removes the dataflow; on every worker at the same place among its commands.

@@ -3,7 +3,7 @@
 use crate::node::Sources;
 use crate::runtime::dataflow::{Tick, ViewDataflow};
 use crate::runtime::network::Host;
-use crate::runtime::{ViewInstall, ViewSnapshot};
+use crate::runtime::{OperatorMemory, ViewInstall, ViewSnapshot};
 use headwater_arrange::{RelationSnapshot, TextForm, ZSetRelation};
 use headwater_dataflow::spec::Mfp;
 use headwater_dataflow::{Delta, MapFilterProject, SourceDelta};
@@ -111,6 +111,14 @@ impl HostedView {
         let reads = |id: &NodeId| matches!(self.plan.nodes[*id].operator, Operator::Source { relation: r, .. } if r == relation);
         let is_grouped = (0..self.plan.nodes.len()).filter(reads).all(|id| is_only_grouped(&self.plan, id));
         if is_grouped { TextForm::Dictionary } else { TextForm::Plain }
+    }
+
+    /// What its operators keep on this worker.
+    pub(crate) fn operator_memory(&self, worker: usize) -> Vec<OperatorMemory> {
+        let operators = self.dataflow.state_bytes().into_iter();
+        operators
+            .map(|(node, operator, bytes)| OperatorMemory { relation: self.id, worker, node, operator, bytes })
+            .collect()
     }
 
     /// The result as of the last tick.

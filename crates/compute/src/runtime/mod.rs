@@ -42,9 +42,10 @@ mod worker;
 use crate::runtime::assemble::Assembler;
 use crate::runtime::queues::{Command, CommandQueues};
 use crate::runtime::worker::Worker;
+use crossbeam_channel::Sender;
 use headwater_arrange::RelationSnapshot;
 use headwater_dataflow::SourceDelta;
-use headwater_plan::lir::Plan;
+use headwater_plan::lir::{NodeId, Plan};
 use headwater_types::{DataType, Epoch, RelationId, SessionSettings, SqlError};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -171,6 +172,21 @@ pub struct MarkReport {
     pub rows_touched: u64,
 }
 
+/// What an operator of a view keeps on one worker.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OperatorMemory {
+    /// The view.
+    pub relation: RelationId,
+    /// The worker.
+    pub worker: usize,
+    /// The operator's place in the view's plan.
+    pub node: NodeId,
+    /// What it is called.
+    pub operator: &'static str,
+    /// About how much.
+    pub bytes: usize,
+}
+
 /// What the workers call, on their threads: none may wait for them.
 pub struct Callbacks {
     /// Called with every mark.
@@ -276,6 +292,11 @@ impl Runtime {
     /// Brings the views up to a mark.
     pub fn step(&self, step: Step) {
         self.queues.send(&Command::Step(Arc::new(step)));
+    }
+
+    /// Tells what the views' operators keep, on all workers; the channel ends with the last.
+    pub fn describe(&self, reply: Sender<OperatorMemory>) {
+        self.queues.send(&Command::Describe(reply));
     }
 
     /// Stops the workers when they have done what was asked, and waits for it.

@@ -74,6 +74,11 @@ impl Network {
         self.views.get(&id)
     }
 
+    /// The views.
+    pub(crate) fn views(&self) -> impl Iterator<Item = &HostedView> {
+        self.views.values()
+    }
+
     /// Whether any view reads the relation.
     pub(crate) fn is_read(&self, id: RelationId) -> bool {
         self.readers.contains_key(&id)

@@ -3,7 +3,7 @@
 //! Whoever sends a command sends it to all workers, under one lock, so that all see the same order: the engine does, and
 //! worker 0, which asks for the next piece of a build.
 
-use crate::runtime::{Build, BuildId, Step};
+use crate::runtime::{Build, BuildId, OperatorMemory, Step};
 use crossbeam_channel::{Receiver, Sender, unbounded};
 use headwater_types::{Epoch, RelationId};
 use parking_lot::Mutex;
@@ -20,6 +20,8 @@ pub(crate) enum Command {
     Cancel(BuildId),
     Drop(Arc<Vec<RelationId>>),
     Step(Arc<Step>),
+    /// Tell what the live views' operators keep.
+    Describe(Sender<OperatorMemory>),
     Shutdown,
 }
 

@@ -8,8 +8,8 @@ use crate::runtime::assemble::{Assembler, WorkerReport};
 use crate::runtime::building::Building;
 use crate::runtime::network::{Host, Network, cannot_be_maintained};
 use crate::runtime::queues::{Command, CommandQueues};
-use crate::runtime::{Build, BuildId, Step};
-use crossbeam_channel::{Receiver, TryRecvError};
+use crate::runtime::{Build, BuildId, OperatorMemory, Step};
+use crossbeam_channel::{Receiver, Sender, TryRecvError};
 use headwater_dataflow::SourceDelta;
 use headwater_types::{Epoch, RelationId};
 use std::collections::{BTreeMap, BTreeSet};
@@ -80,12 +80,20 @@ impl Worker {
                 Ok(Command::Cancel(build)) => self.cancel(&mut host, build),
                 Ok(Command::Drop(ids)) => self.drop_views(&mut host, &ids),
                 Ok(Command::Step(step)) => self.step(&mut host, &step)?,
+                Ok(Command::Describe(reply)) => self.describe(&reply),
                 Ok(Command::Shutdown) | Err(TryRecvError::Disconnected) => return Ok(()),
                 // Whoever sends a command unparks this thread afterwards.
                 Err(TryRecvError::Empty) => {
                     timely.step_or_park(None);
                 }
             }
+        }
+    }
+
+    fn describe(&self, reply: &Sender<OperatorMemory>) {
+        for memory in self.live.views().flat_map(|view| view.operator_memory(self.index)) {
+            // Whoever asked may be gone.
+            let _ = reply.send(memory);
         }
     }
 

@@ -501,20 +501,18 @@ impl Session {
         catalog: &Catalog,
         use_them: impl FnOnce(&CatalogFunctions<'_>) -> T,
     ) -> T {
-        let row_count = |relation| state.row_count(relation);
-        let byte_count = |relation| state.byte_count(relation);
         use_them(&CatalogFunctions {
             catalog,
             context: SystemContext {
                 settings: self.parameters.settings(),
                 parameters: &self.parameters,
-                // No function looks at the other sessions, or at what is built.
+                // No function looks at the other sessions, at what is built or at operators.
                 sessions: &[],
                 builds: &[],
                 backend_pid: self.pid,
                 server_start_micros: self.shared.started_micros,
-                row_count: &row_count,
-                byte_count: &byte_count,
+                sizes: state,
+                operators: &[],
                 control: &*self.control,
             },
         })

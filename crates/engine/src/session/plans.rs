@@ -16,7 +16,7 @@ use super::extended::describe_columns;
 use super::{ColumnDescription, Execution, Session};
 use crate::views::plan_inputs;
 use crate::visible::State;
-use headwater_catalog::{Catalog, Parameters};
+use headwater_catalog::{Catalog, Parameters, RelationSizes};
 use headwater_expr::Expr;
 use headwater_plan::hir::{HirLeaf, HirQuery, HirScalar};
 use headwater_plan::hir_visit::{HirVisitorMut, walk_query_mut, walk_scalar_mut};
@@ -241,7 +241,7 @@ impl Session {
     }
 
     fn run_kept(&mut self, work: &Work, state: Arc<State>, values: &[Datum]) -> Result<Execution> {
-        let mut run = |session: &mut Self, query: &PlannedQuery| {
+        let run = |session: &mut Self, query: &PlannedQuery| {
             let catalog = Arc::clone(&state.catalog);
             session.collect(query.with_values(values), Arc::clone(&query.finishing), Arc::clone(&state), catalog)
         };

@@ -10,8 +10,8 @@ use crate::visible::State;
 use crossbeam_channel::Receiver;
 use headwater_arrange::batch_bytes;
 use headwater_catalog::{
-    BuildInfo, Catalog, CatalogFunctions, Grouping, MaterializedView, Parameters, RelationRef, SessionInfo,
-    SharedRelation, SystemContext,
+    BuildInfo, Catalog, CatalogFunctions, Grouping, MaterializedView, Parameters, RelationRef, RelationSizes,
+    SessionInfo, SharedRelation, SystemContext,
 };
 use headwater_compute::Interrupt;
 use headwater_compute::local::{self, NodeProfile, Profile, SourceInput, SourceProvider};
@@ -244,12 +244,15 @@ impl Session {
     ) -> Result<QueryRun> {
         let relations = plan_inputs(&plan);
         let (mut sessions, mut builds): (Vec<SessionInfo>, Vec<BuildInfo>) = (vec![], vec![]);
-        if relations.iter().any(|id| headwater_catalog::system_relation(*id).is_some()) {
+        let mut operators = vec![];
+        let system = || relations.iter().filter_map(|id| headwater_catalog::system_relation(*id));
+        if system().any(headwater_catalog::shows_operators) {
+            operators = self.shared.operators(&self.interrupt)?;
+        }
+        if system().next().is_some() {
             sessions.extend(self.shared.sessions.lock().values().map(|s| s.info.clone()));
             builds.extend(self.shared.build.lock().as_ref().map(ShownBuild::info));
         }
-        let row_count = |relation| state.row_count(relation);
-        let byte_count = |relation| state.byte_count(relation);
         let sources = Sources {
             state: &state,
             catalog: &catalog,
@@ -261,8 +264,8 @@ impl Session {
                 builds: &builds,
                 backend_pid: self.pid,
                 server_start_micros: self.shared.started_micros,
-                row_count: &row_count,
-                byte_count: &byte_count,
+                sizes: &*state,
+                operators: &operators,
                 control: &*self.control,
             },
         };
@@ -374,8 +377,6 @@ impl QueryRun {
     }
 
     fn run(&self, take: &mut dyn FnMut(Batch) -> bool, profile: Option<&Profile>) -> Result<()> {
-        let row_count = |relation| self.state.row_count(relation);
-        let byte_count = |relation| self.state.byte_count(relation);
         let functions = CatalogFunctions {
             catalog: &self.catalog,
             context: SystemContext {
@@ -385,8 +386,8 @@ impl QueryRun {
                 builds: &[],
                 backend_pid: self.pid,
                 server_start_micros: self.started_micros,
-                row_count: &row_count,
-                byte_count: &byte_count,
+                sizes: &*self.state,
+                operators: &[],
                 control: &*self.control,
             },
         };
