@@ -43,14 +43,15 @@ impl Keyed {
         hashes: &[u64],
     ) -> Result<Vec<Option<u32>>> {
         let mut found = vec![None; hashes.len()];
-        let (mut probes, mut candidates) = (vec![], vec![]);
-        index.candidates(&HashOrder::new(hashes), |place, row| {
-            probes.push(place as usize);
-            candidates.push(row);
-        });
-        if candidates.is_empty() {
+        let mut pairs = vec![];
+        index.candidates(&HashOrder::new(hashes), |place, row| pairs.push((row, place)));
+        if pairs.is_empty() {
             return Ok(found);
         }
+        // In the order of hashes rows are all over memory.
+        pairs.sort_unstable();
+        let (candidates, probes): (Vec<u32>, Vec<usize>) =
+            pairs.into_iter().map(|(row, place)| (row, place as usize)).unzip();
         let fetched = rows.gather(&candidates, &self.columns)?;
         let equality = RowEquality::new(keys, &fetched, &self.types, self.equality);
         for (place, (&probe, &row)) in probes.iter().zip(&candidates).enumerate() {

@@ -197,7 +197,9 @@ pub(crate) fn overwrite(shape: &TableShape, batch: &Batch, rows: &impl KeyedRows
             (inserted, keys, hashes)
         }
     };
-    let deleted = rows.find_rows(&keys, &hashes)?.into_iter().flatten().collect();
+    let mut deleted: Vec<u32> = rows.find_rows(&keys, &hashes)?.into_iter().flatten().collect();
+    // As they lie in memory: all their columns are about to be read.
+    deleted.sort_unstable();
     Ok(NetChange { deleted, inserted })
 }
 
