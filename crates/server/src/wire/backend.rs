@@ -5,11 +5,9 @@ use headwater_engine::{ColumnDescription, TransactionStatus};
 use headwater_types::{DataType, SqlError, SqlState};
 use pgwire::messages::Message;
 use pgwire::messages::copy::{CopyDone, CopyInResponse, CopyOutResponse};
-use pgwire::messages::data::{FieldDescription, NoData, ParameterDescription, RowDescription};
+use pgwire::messages::data::{NoData, ParameterDescription};
 use pgwire::messages::extendedquery::{BindComplete, CloseComplete, ParseComplete, PortalSuspended};
-use pgwire::messages::response::{
-    CommandComplete, EmptyQueryResponse, ErrorResponse, NoticeResponse, ReadyForQuery, TransactionStatus as StatusByte,
-};
+use pgwire::messages::response::{EmptyQueryResponse, ErrorResponse, NoticeResponse};
 use pgwire::messages::startup::{Authentication, BackendKeyData, NegotiateProtocolVersion, SecretKey};
 
 /// Columns of a result, as in PostgreSQL.
@@ -92,14 +90,12 @@ pub fn parameter_status(output: &mut BytesMut, name: &str, value: &str) {
 
 /// Ready for the next statement.
 pub fn ready_for_query(output: &mut BytesMut, status: TransactionStatus) {
-    put(
-        output,
-        &ReadyForQuery::new(match status {
-            TransactionStatus::Idle => StatusByte::Idle,
-            TransactionStatus::InTransaction => StatusByte::Transaction,
-            TransactionStatus::Failed => StatusByte::Error,
-        }),
-    );
+    let status = match status {
+        TransactionStatus::Idle => b'I',
+        TransactionStatus::InTransaction => b'T',
+        TransactionStatus::Failed => b'E',
+    };
+    framed(output, b'Z', |output| output.put_u8(status));
 }
 
 /// Parse has succeeded.
@@ -134,7 +130,7 @@ pub fn empty_query(output: &mut BytesMut) {
 
 /// A statement has succeeded.
 pub fn command_complete(output: &mut BytesMut, tag: &str) {
-    put(output, &CommandComplete::new(tag.to_owned()));
+    framed(output, b'C', |output| put_text(output, tag));
 }
 
 /// The end of COPY output.
@@ -183,24 +179,20 @@ pub fn row_description(
             format!("target lists can have at most {RESULT_COLUMNS_MAX} entries"),
         ));
     }
-    let fields = columns
-        .iter()
-        .enumerate()
-        .map(|(index, column)| {
+    let count = u16::try_from(columns.len()).expect("it was checked");
+    framed(output, b'T', |output| {
+        output.put_u16(count);
+        for (index, column) in columns.iter().enumerate() {
             let (table, attribute) = column.table.unwrap_or((0, 0));
-            let format = formats.get(index).copied().unwrap_or(Format::Text);
-            FieldDescription::new(
-                column.name.clone(),
-                table.cast_signed(),
-                attribute,
-                column.data_type.oid(),
-                type_size(&column.data_type),
-                column.data_type.typmod(),
-                format.code(),
-            )
-        })
-        .collect();
-    put(output, &RowDescription::new(fields));
+            put_text(output, &column.name);
+            output.put_u32(table);
+            output.put_i16(attribute);
+            output.put_u32(column.data_type.oid());
+            output.put_i16(type_size(&column.data_type));
+            output.put_i32(column.data_type.typmod());
+            output.put_i16(formats.get(index).copied().unwrap_or(Format::Text).code());
+        }
+    });
     Ok(())
 }
 
