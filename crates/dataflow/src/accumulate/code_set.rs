@@ -163,7 +163,7 @@ fn changed(before: i32, weight: i64) -> Result<Change, OutOfRange> {
 /// Where a code's search begins among a power of two of places.
 fn home(code: u32, places: usize) -> usize {
     let spread = code.wrapping_mul(0x9e37_79b1);
-    (u64::from(spread) * places as u64 >> 32) as usize
+    ((u64::from(spread) * places as u64) >> 32) as usize
 }
 
 /// The place of a code, or the free one where it would be.
