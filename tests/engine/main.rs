@@ -5,6 +5,7 @@ mod builds;
 mod crash;
 mod damage;
 mod memory;
+mod plans;
 mod sessions;
 mod sharing;
 mod support;
