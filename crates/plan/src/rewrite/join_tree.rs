@@ -14,8 +14,8 @@ use crate::scalars::columns_of;
 use headwater_expr::registry::Volatility;
 use headwater_expr::{Expr, Scalar};
 
-/// Trees of more inputs are left alone.
-const INPUTS_MAX: usize = 12;
+/// Trees of more inputs are left alone: each is tried as the side to aggregate, and each time the join is looked at anew.
+const INPUTS_MAX: usize = 8;
 
 /// Expressions that get larger than this by substitution are left alone.
 const EXPRESSION_NODES_MAX: usize = 200;
