@@ -20,6 +20,18 @@ pub(crate) struct Feed {
     demand: MapFilterProject,
     /// Whether `rows` are this worker's own part, rather than what all workers see.
     is_part: bool,
+    /// What was scanned and is not all fed.
+    round: Option<Round>,
+}
+
+/// Batches of a scan, one for each worker.
+struct Round {
+    /// This worker's.
+    share: Option<DeltaBatch>,
+    /// The rows of the largest.
+    rows: usize,
+    /// How many of them have been fed.
+    fed: usize,
 }
 
 /// See the module.
@@ -44,31 +56,42 @@ impl Feed {
         // What is exchanged is plain.
         let text = if workers == 1 { view.text_form(id) } else { TextForm::Plain };
         let scan = rows.scan_with(demand.required(), text);
-        Self { id, rows, scan, demand, is_part }
+        Self { id, rows, scan, demand, is_part, round: None }
     }
 
-    /// This worker's share of the next piece, in which every worker has about so many rows; `None` after the last.
+    /// This worker's share of the next piece, of so many rows on the worker that has most; `None` after the last.
     fn next(&mut self, worker: usize, workers: usize, rows_max: usize) -> Option<Vec<DeltaBatch>> {
         if workers > 1 && self.is_part {
             return self.rest();
         }
-        let (mut share, mut rows, mut round) = (vec![], 0, 0);
+        let (mut share, mut rows) = (vec![], 0);
         while rows < rows_max {
-            // One batch for each worker, the last round perhaps not for all; the first has the most rows.
-            let mut taken = 0;
-            for (place, batch) in self.scan.by_ref().take(workers).enumerate() {
-                taken += 1;
-                rows += if place == 0 { batch.rows.rows } else { 0 };
-                if place == worker {
-                    share.push(widened(&self.demand, batch));
+            let Some(round) = self.round.take().or_else(|| self.next_round(worker, workers)) else { break };
+            let (from, to) = (round.fed, round.rows.min(round.fed.saturating_add(rows_max - rows)));
+            rows += to - from;
+            if let Some(batch) = &round.share {
+                let (from, to) = (from.min(batch.rows.rows), to.min(batch.rows.rows));
+                if from < to {
+                    share.push(batch.slice(from, to - from));
                 }
             }
-            round += taken;
-            if taken < workers {
-                break;
+            if to < round.rows {
+                self.round = Some(Round { fed: to, ..round });
             }
         }
-        (round > 0).then_some(share)
+        (rows > 0).then_some(share)
+    }
+
+    /// One batch for each worker, the last round perhaps not for all.
+    fn next_round(&mut self, worker: usize, workers: usize) -> Option<Round> {
+        let mut round = Round { share: None, rows: 0, fed: 0 };
+        for (place, batch) in self.scan.by_ref().take(workers).enumerate() {
+            round.rows = round.rows.max(batch.rows.rows);
+            if place == worker {
+                round.share = Some(widened(&self.demand, batch));
+            }
+        }
+        (round.rows > 0).then_some(round)
     }
 
     /// All that is left, once.

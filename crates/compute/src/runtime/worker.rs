@@ -22,8 +22,10 @@ use timely::worker::Worker as Timely;
 const SHARE_ROWS_MIN: usize = 256;
 /// How long a piece of a build is to take: as long as a step may wait for it.
 const PIECE_TIME: Duration = Duration::from_millis(5);
+/// Rows in the first piece, before it is known how long they take.
+const PIECE_ROWS_FIRST: usize = 4096;
 /// Rows in a piece, at least and at most.
-const PIECE_ROWS_MIN: usize = 4096;
+const PIECE_ROWS_MIN: usize = 256;
 const PIECE_ROWS_MAX: usize = 1 << 17;
 
 /// See the module.
@@ -100,7 +102,7 @@ impl Worker {
     fn build(&mut self, host: &mut Host<'_>, build: &Build) {
         match Building::new(host, build, &self.live) {
             Ok(building) => {
-                let paced = Paced { building, rows_max: PIECE_ROWS_MIN, expects_piece: false, is_told: false };
+                let paced = Paced { building, rows_max: PIECE_ROWS_FIRST, expects_piece: false, is_told: false };
                 self.builds.insert(build.id, paced);
                 self.pace(build.id);
             }
