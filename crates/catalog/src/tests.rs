@@ -440,3 +440,33 @@ fn every_function_that_reads_the_catalog_is_computed() {
     assert!(missing.is_empty(), "{missing:?}");
     assert!(all_functions().iter().any(|function| function.name == "format_type"));
 }
+
+#[test]
+fn a_shared_relation_comes_before_its_readers_and_goes_with_them() {
+    let catalog = create_table(&Catalog::new(), "t", &[("k", DataType::Int4)], true);
+    let catalog = create_view(&catalog, "first", &["t"], true);
+    let (table, first, shared) = (id(&catalog, "t"), id(&catalog, "first"), catalog.ids().next_id());
+    let grouping = Grouping { reads: table, fingerprint: vec![1], aggregates: vec![], uses_settings: false };
+    let relation = SharedRelation {
+        id: shared,
+        grouping,
+        definition: "SELECT k FROM t GROUP BY k".to_owned(),
+        columns: vec![Field::new("k", DataType::Int4)],
+        settings: SessionSettings::default(),
+        plan: vec![],
+    };
+    let replacement = PlanReplacement { view: first, shared: vec![shared], groupings: vec![], key: None, plan: vec![] };
+    let replace = CatalogChange::ReplacePlan(replacement);
+    assert!(catalog.apply(&replace).is_err(), "there is nothing to read yet");
+    let catalog = catalog.apply(&CatalogChange::CreateSharedRelation(relation)).expect("the table is there");
+    let catalog = catalog.apply(&replace).expect("both are there");
+    let order: Vec<RelationId> = catalog.all_hosted().into_iter().map(Hosted::id).collect();
+    assert_eq!(order, [shared, first], "though the view is older");
+    assert!(catalog.relation(shared).is_none() && catalog.relations().all(|relation| relation.id() != shared));
+    assert_eq!(catalog.shared_reader_names(shared, &path()), ["first"]);
+    let plan = catalog.drop_plan(&[table], true, &path()).expect("CASCADE");
+    assert_eq!(plan.ids, [first, table, shared]);
+    assert_eq!(plan.notice, Some(("drop cascades to materialized view first".to_owned(), None)));
+    let catalog = catalog.apply(&CatalogChange::Drop { ids: plan.ids }).expect("all are there");
+    assert!(catalog.shared_relations().next().is_none() && catalog.all_hosted().is_empty());
+}
