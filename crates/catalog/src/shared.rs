@@ -66,7 +66,8 @@ impl Grouping {
         if self.fingerprint != other.fingerprint {
             return None;
         }
-        let place = |wanted: &GroupingAggregate| self.aggregates.iter().position(|a| a.fingerprint == wanted.fingerprint);
+        let place =
+            |wanted: &GroupingAggregate| self.aggregates.iter().position(|a| a.fingerprint == wanted.fingerprint);
         other.aggregates.iter().map(place).collect()
     }
 
@@ -156,17 +157,15 @@ impl Catalog {
     /// The names of the materialized views that read a shared relation, in the order of their making.
     #[must_use]
     pub fn shared_reader_names(&self, id: RelationId, search_path: &[String]) -> Vec<String> {
-        let name = |view: &Arc<MaterializedView>| {
-            self.display_name(&RelationRef::MaterializedView(view.clone()), search_path)
-        };
+        let name =
+            |view: &Arc<MaterializedView>| self.display_name(&RelationRef::MaterializedView(view.clone()), search_path);
         self.shared_readers(id).map(name).collect()
     }
 
     /// The shared relations that nothing reads any more when these views are gone.
     pub(crate) fn shared_only_by(&self, gone: &[RelationId]) -> Vec<RelationId> {
-        let read_no_more = |shared: &&Arc<SharedRelation>| {
-            self.shared_readers(shared.id).all(|view| gone.contains(&view.id))
-        };
+        let read_no_more =
+            |shared: &&Arc<SharedRelation>| self.shared_readers(shared.id).all(|view| gone.contains(&view.id));
         self.shared_relations().filter(read_no_more).map(|shared| shared.id).collect()
     }
 
