@@ -75,7 +75,10 @@ impl TopK {
     #[must_use]
     pub fn state_bytes(&self) -> usize {
         let entries = self.rows.live_rows() * 3 * size_of::<(Arc<[u8]>, Held)>();
-        self.groups.state_bytes() + self.of_slot.capacity() * size_of::<Group>() + entries + self.rows.rows().byte_size()
+        self.groups.state_bytes()
+            + self.of_slot.capacity() * size_of::<Group>()
+            + entries
+            + self.rows.rows().byte_size()
     }
 
     /// Consumes one step's input delta and returns that step's output delta.

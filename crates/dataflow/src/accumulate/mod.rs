@@ -209,7 +209,8 @@ impl AggregateState {
             report(&failures, &batch.weights, errors);
             if let Some(scale) = self.zero_scale {
                 let others = !mask.values();
-                let others = if failures.is_empty() { others } else { &others & without(&failures, rows.rows).values() };
+                let others =
+                    if failures.is_empty() { others } else { &others & without(&failures, rows.rows).values() };
                 let weights = &batch.weights;
                 let selected = Some(&others);
                 let input = Input { slots, weights, args: &[], keys: &[], selected, final_insertions };

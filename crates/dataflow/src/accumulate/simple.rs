@@ -1,7 +1,7 @@
 //! Counts, sums of integers and intervals, bool_and and bool_or: a few words per group, added in place.
 
-use super::{Input, Values};
 use super::numeric_sum::shown;
+use super::{Input, Values};
 use crate::order_key::{SCALE_MAX, scaled};
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Int16Type, Int32Type, Int64Type, IntervalMonthDayNanoType};

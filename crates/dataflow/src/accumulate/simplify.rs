@@ -9,9 +9,9 @@
 //!
 //! Sound where `x` and `e` cannot fail and are not volatile: they are computed for rows that did not ask for them.
 
+use hashbrown::HashMap;
 use headwater_expr::{Aggregate, AggregateFunction, Column, Scalar, Volatility};
 use headwater_types::{Datum, Numeric};
-use hashbrown::HashMap;
 
 /// An aggregate call, and the scale of the zeros that rows outside its filter add.
 pub(crate) struct SimpleCall {

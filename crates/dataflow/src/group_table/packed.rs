@@ -119,10 +119,8 @@ impl PackedKeys {
             free[word] -= bits;
             Place { word, shift }
         };
-        let mut fields: Vec<Field> = kinds
-            .into_iter()
-            .map(|kind| Field { kind, value: Place::default(), null: Place::default() })
-            .collect();
+        let mut fields: Vec<Field> =
+            kinds.into_iter().map(|kind| Field { kind, value: Place::default(), null: Place::default() }).collect();
         let mut widest: Vec<usize> = (0..fields.len()).collect();
         widest.sort_by_key(|&field| std::cmp::Reverse(fields[field].kind.bits()));
         for &field in &widest {
