@@ -25,9 +25,12 @@ const PAIRS: &str =
 /// More than any test waits for.
 const ENDLESS_ROWS: usize = 400_000;
 
+/// A session that was busy, and what it was told.
+type Ended = (Session, Result<Vec<Vec<String>>, SqlError>);
+
 /// A session that runs a statement, and what a cancel request for it must know.
 struct Busy {
-    thread: JoinHandle<(Session, Result<Vec<Vec<String>>, SqlError>)>,
+    thread: JoinHandle<Ended>,
     pid: i32,
     secret: i32,
 }
@@ -44,7 +47,7 @@ impl Busy {
         Self { thread, pid, secret }
     }
 
-    fn end(self) -> (Session, Result<Vec<Vec<String>>, SqlError>) {
+    fn end(self) -> Ended {
         self.thread.join().expect("it does not panic")
     }
 }
