@@ -7,7 +7,10 @@ fn memory_is_told_by_relation_column_and_operator() {
     let home = Home::on_disk();
     let database = home.open();
     let mut s = connect(&database);
-    run(&mut s, "CREATE TABLE t (k int PRIMARY KEY, g text); INSERT INTO t SELECT i, 'g' || i % 3 FROM generate_series(1, 1000) i");
+    run(
+        &mut s,
+        "CREATE TABLE t (k int PRIMARY KEY, g text); INSERT INTO t SELECT i, 'g' || i % 3 FROM generate_series(1, 1000) i",
+    );
     run(&mut s, "CREATE MATERIALIZED VIEW v AS SELECT g, count(DISTINCT k) AS n FROM t GROUP BY g");
     let relations = "SELECT relation_name, kind, rows, row_bytes > 0, dead_bytes, index_bytes > 0
         FROM headwater_catalog.relation_memory ORDER BY relation_name";

@@ -10,8 +10,9 @@
 //! work on fits the cache; nobody can read between the pieces.
 //!
 //! A step costs the views an update of every group that it touches, so that many small steps cost several times what one
-//! does. A step of neither few rows nor many is therefore held back for what follows ([`HELD_ROWS_MIN`],
-//! [`HELD_ROWS_MAX`]), as long as nobody waits to read it, and for [`HELD_MILLIS_MAX`] at most.
+//! does. A step of not too many rows ([`HELD_ROWS_MAX`]) is therefore held back for what follows, as long as nobody waits to
+//! read it, and for [`HELD_MILLIS_MAX`] at most; one of few rows ([`HELD_ROWS_MIN`]) only if nobody has waited for the
+//! last [`UNREAD_MARKS_MIN`] marks either.
 //!
 //! # Invariants
 //!
@@ -31,8 +32,11 @@ use std::sync::Arc;
 /// Steps that the views may have before them, so that they need not wait for the engine's next turn.
 pub(crate) const STEPS_IN_FLIGHT_MAX: usize = 2;
 
-/// Rows of a step that is held back. With fewer it is somebody's single commit, which views show at once.
+/// Rows of a step, below which it is held back only among commits that nobody reads: else it is somebody's single commit,
+/// which the views show by the time that it is read.
 pub(crate) const HELD_ROWS_MIN: usize = 256;
+/// Marks that nobody has waited for, after which steps of few rows are held back too.
+pub(crate) const UNREAD_MARKS_MIN: u32 = 16;
 /// Rows of a step, from which on it is not held back: what a reader may have to wait for.
 pub(crate) const HELD_ROWS_MAX: usize = 16_384;
 /// How long a step that nobody waits for is held back.

@@ -103,6 +103,8 @@ struct Inner {
     rows_touched: u64,
     /// Who waits for a state.
     waiting: usize,
+    /// Marks announced since somebody waited last.
+    unread: u32,
     /// The engine holds back a step.
     held: bool,
     fatal: Option<String>,
@@ -131,6 +133,7 @@ impl Visible {
             current: state,
             rows_touched: 0,
             waiting: 0,
+            unread: 0,
             held: false,
             fatal: None,
             stopped: false,
@@ -155,6 +158,7 @@ impl Visible {
             return Ok(inner.current.clone());
         }
         inner.waiting += 1;
+        inner.unread = 0;
         if std::mem::take(&mut inner.held) {
             // The engine thread may have ended.
             let _ = self.events.send(Event::Wanted);
@@ -180,16 +184,19 @@ impl Visible {
         }
     }
 
-    /// Whether a step may be held back: nobody waits. Who comes to wait while it is will say so ([`Event::Wanted`]).
-    pub fn hold(&self) -> bool {
+    /// Whether a step may be held back: nobody waits, nor has for so many marks. Who comes to wait while it is will say so
+    /// ([`Event::Wanted`]).
+    pub fn hold(&self, unread_min: u32) -> bool {
         let mut inner = self.inner.lock();
-        inner.held = inner.waiting == 0;
+        inner.held = inner.waiting == 0 && inner.unread >= unread_min;
         inner.held
     }
 
     /// Announces a mark that the views are about to reach. Called in epoch order.
     pub fn expect_mark(&self, mark: PendingMark) {
-        self.inner.lock().pending.push_back(Pending::Mark(mark));
+        let mut inner = self.inner.lock();
+        inner.unread = inner.unread.saturating_add(1);
+        inner.pending.push_back(Pending::Mark(mark));
     }
 
     /// Announces new views' first contents, or a piece of a step.

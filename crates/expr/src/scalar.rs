@@ -231,7 +231,9 @@ impl<L: Leaf> Expr<L> {
     pub fn data_type(&self) -> DataType {
         match self {
             Self::Leaf(leaf) => leaf.data_type(),
-            Self::Literal(_, data_type) | Self::Parameter(_, data_type) | Self::Call { data_type, .. } => data_type.clone(),
+            Self::Literal(_, data_type) | Self::Parameter(_, data_type) | Self::Call { data_type, .. } => {
+                data_type.clone()
+            }
             Self::Cast(_, cast) => cast.to.clone(),
             Self::And(_)
             | Self::Or(_)

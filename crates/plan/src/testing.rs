@@ -32,29 +32,33 @@ impl Tables {
             rows: None,
         };
         let text = DataType::Text;
-        Self(vec![
-            table(
-                "events",
-                &[
-                    ("event_id", text.clone()),
-                    ("user_id", DataType::Int4),
-                    ("campaign_id", text.clone()),
-                    ("event_type", text.clone()),
-                ],
-                true,
-            ),
-            table(
-                "campaigns",
-                &[("campaign_id", text.clone()), ("campaign_name", text.clone()), ("campaign_type", text.clone())],
-                true,
-            ),
-            table(
-                "variants",
-                &[("variant_id", text.clone()), ("campaign_id", text.clone()), ("variant_name", text)],
-                true,
-            ),
-            table("plain", &[("a", DataType::Int4), ("b", DataType::Int4)], false),
-        ], vec![], vec![])
+        Self(
+            vec![
+                table(
+                    "events",
+                    &[
+                        ("event_id", text.clone()),
+                        ("user_id", DataType::Int4),
+                        ("campaign_id", text.clone()),
+                        ("event_type", text.clone()),
+                    ],
+                    true,
+                ),
+                table(
+                    "campaigns",
+                    &[("campaign_id", text.clone()), ("campaign_name", text.clone()), ("campaign_type", text.clone())],
+                    true,
+                ),
+                table(
+                    "variants",
+                    &[("variant_id", text.clone()), ("campaign_id", text.clone()), ("variant_name", text)],
+                    true,
+                ),
+                table("plain", &[("a", DataType::Int4), ("b", DataType::Int4)], false),
+            ],
+            vec![],
+            vec![],
+        )
     }
 
     pub(crate) fn table(&self, relation: RelationId) -> &Table {

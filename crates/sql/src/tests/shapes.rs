@@ -89,7 +89,8 @@ fn any_statement(random: &mut SmallRng) -> String {
         .expect("there are some")
         .to_string();
     for _ in 0..random.random_range(1..5) {
-        let place = [" b = @ AND", " a IN (@, @) OR", " a BETWEEN @ AND @ AND", " @ < @ ,", " f(@) = @ THEN", " a = @::int,"];
+        let place =
+            [" b = @ AND", " a IN (@, @) OR", " a BETWEEN @ AND @ AND", " @ < @ ,", " f(@) = @ THEN", " a = @::int,"];
         for part in place.choose(random).expect("there are some").split_inclusive('@') {
             let operand = any_operand(random);
             text += &part.replace('@', &operand);

@@ -71,10 +71,8 @@ impl Stored {
             let relation = &mut self.0[i];
             let applied = relation.apply(&deleted, &Batch::from_rows(&types(table), &inserts)).expect("there is room");
             let after = relation.snapshot();
-            changes.push((
-                RelationId(table),
-                SourceDelta { batches: vec![applied.delta], moves: applied.moves, after },
-            ));
+            changes
+                .push((RelationId(table), SourceDelta { batches: vec![applied.delta], moves: applied.moves, after }));
         }
         changes
     }
