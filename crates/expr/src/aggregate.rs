@@ -28,7 +28,8 @@ pub enum AggregateFunction {
     /// `string_agg(x, separator ORDER BY …)`
     StringAgg,
     /// The state of `sum(x)` and `avg(x)` before rounding, bytea: a [`headwater_types::SumState`] of integers or
-    /// numerics, a [`headwater_types::FloatSumState`] of floats; NULL of no value. Made by rewrites only; `sum_of_state` and its kin read it.
+    /// numerics, a [`headwater_types::FloatSumState`] of floats; NULL of no value. Of byteas: of all the values that these
+    /// `SumState`s are of. Made by rewrites only; `sum_of_state` and its kin read it.
     SumState,
 }
 

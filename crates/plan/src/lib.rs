@@ -37,6 +37,7 @@ use headwater_types::{RelationId, Result, Schema};
 use hir::HirQuery;
 use lir::Finishing;
 use mir::Mir;
+use rewrite::Purpose;
 use std::sync::Arc;
 
 /// What planning may know of stored relations.
@@ -106,7 +107,7 @@ pub fn plan_view(query: &HirQuery, info: &dyn PlanInfo, options: &PlanOptions) -
         let mir = view_relation(query, info)?;
         rejected::check_parameters(&mir)?;
         rejected::check_view(&mir)?;
-        finish(mir, info, options, |mir| share::share(mir, info, options.share_from))
+        finish(mir, info, options, Purpose::View, |mir| share::share(mir, info, options.share_from))
     })
 }
 
@@ -138,7 +139,8 @@ fn plan_read(
     decorrelate::with_stack(query, || {
         let (mir, finishing) = query_relation(query, info)?;
         check(&mir)?;
-        Ok((finish(mir, info, options, |mir| share::reuse(mir, info))?.plan, finishing))
+        let planned = finish(mir, info, options, Purpose::Query, |mir| share::reuse(mir, info))?;
+        Ok((planned.plan, finishing))
     })
 }
 
@@ -175,6 +177,7 @@ fn finish(
     mir: Mir,
     info: &dyn PlanInfo,
     options: &PlanOptions,
+    purpose: Purpose,
     share: impl FnOnce(&mut Mir) -> Result<share::Shared>,
 ) -> Result<ViewPlan> {
     if cfg!(debug_assertions) {
@@ -182,7 +185,7 @@ fn finish(
             headwater_types::SqlError::internal(format!("decorrelation made an ill-formed plan: {problem}"))
         })?;
     }
-    let (mut mir, mut fired) = rewrite::optimize(mir, info, options.rewrites)?;
+    let (mut mir, mut fired) = rewrite::optimize(mir, info, options.rewrites, purpose)?;
     let known = properties::of(&mir, info, &mut properties::Bindings::new());
     let key = known.keys.iter().min_by_key(|key| key.len()).map(|key| key.iter().collect());
     // Last: the rewrites know of an aggregate what they do not know of a stored relation.

@@ -1,7 +1,8 @@
 //! Small relations and scalars for this crate's tests.
 
 use crate::mir::Mir;
-use crate::{PlanInfo, RewriteOptions, explain, rewrite, typecheck};
+use crate::rewrite::{self, Purpose};
+use crate::{PlanInfo, RewriteOptions, explain, typecheck};
 use headwater_catalog::{Grouping, SharedRelation};
 use headwater_expr::registry::resolve_operator;
 use headwater_expr::{Aggregate, AggregateFunction, Expr, Leaf, Scalar};
@@ -136,13 +137,23 @@ pub(crate) fn call<L>(
 
 /// Compares plans before and after rewrites with the golden file of this name; `UPDATE_GOLDEN=1` writes it.
 pub(crate) fn golden(name: &str, rewrites: RewriteOptions, cases: Vec<(&str, Mir)>) {
-    let tables = Tables::marketing();
+    golden_of(name, &Tables::marketing(), rewrites, Purpose::View, cases);
+}
+
+/// [`golden`] of plans for this purpose.
+pub(crate) fn golden_of(
+    name: &str,
+    tables: &Tables,
+    rewrites: RewriteOptions,
+    purpose: Purpose,
+    cases: Vec<(&str, Mir)>,
+) {
     let mut text = String::new();
     for (title, before) in cases {
         typecheck::check(&before).unwrap_or_else(|problem| panic!("{title}: {problem}"));
-        let shown = explain::mir_text(&before, &tables);
-        let (after, fired) = rewrite::optimize(before, &tables, rewrites).expect("well-formed");
-        let after = explain::mir_text(&after, &tables);
+        let shown = explain::mir_text(&before, tables);
+        let (after, fired) = rewrite::optimize(before, tables, rewrites, purpose).expect("well-formed");
+        let after = explain::mir_text(&after, tables);
         text += &format!("# {title}\n\nBefore:\n{shown}\nAfter ({}):\n{after}\n", fired.join(", "));
     }
     compare_golden(name, &text);

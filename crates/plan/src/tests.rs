@@ -2,8 +2,9 @@
 
 use crate::hir::{HirLeaf, HirQuery, HirRelation, HirScalar, JoinKind};
 use crate::lir::{Operator, Plan};
+use crate::rewrite::{self, Purpose};
 use crate::testing::{Tables, call, equal, int, operator};
-use crate::{PlanOptions, QUERY_DEPTH_MAX, RewriteOptions, explain, plan_query, plan_view, query_relation, rewrite};
+use crate::{PlanOptions, QUERY_DEPTH_MAX, RewriteOptions, explain, plan_query, plan_view, query_relation};
 use headwater_expr::registry::resolve_function;
 use headwater_expr::{AggregateFunction, Cast, CastContext, Expr};
 use headwater_types::{DataType, Datum, Field, RelationId, SqlState};
@@ -58,7 +59,7 @@ fn query(relation: HirRelation) -> HirQuery {
 fn planned(relation: HirRelation) -> String {
     let tables = Tables::marketing();
     let (mir, _) = query_relation(&query(relation), &tables).expect("is supported");
-    let (mir, _) = rewrite::optimize(mir, &tables, RewriteOptions::all()).expect("well-formed");
+    let (mir, _) = rewrite::optimize(mir, &tables, RewriteOptions::all(), Purpose::View).expect("well-formed");
     explain::mir_text(&mir, &tables)
 }
 
@@ -76,7 +77,7 @@ fn an_exists_is_a_semi_join() {
     let query = query(filter(get(1), vec![exists(correlated)]));
     let (mir, _) = query_relation(&query, &Tables::marketing()).expect("is supported");
     let options = RewriteOptions { semi_join: false, ..RewriteOptions::all() };
-    let (mir, _) = rewrite::optimize(mir, &Tables::marketing(), options).expect("well-formed");
+    let (mir, _) = rewrite::optimize(mir, &Tables::marketing(), options, Purpose::View).expect("well-formed");
     assert_eq!(
         lines(&explain::mir_text(&mir, &Tables::marketing())),
         ["SemiJoin  ((#4 = #2))", "  ->  Get events", "  ->  Project  (#0)", "        ->  Get campaigns"]

@@ -9,6 +9,8 @@
 //! A sum in `rust_decimal` rounds past 96 bits, so that retracting would not give back what was there. Here nothing is
 //! rounded before the value is read; it is then rounded once (half away from zero) if 96 bits do not hold it, and out of
 //! range if they do not hold its integer part. 256 bits hold every sum: |mantissa| < 2^96, 10^28 < 2^94, weight < 2^63.
+//!
+//! Sum states are merged: each comes and goes as a whole, so that the display scale is the largest of the live states'.
 
 use super::{Input, Values};
 use crate::order_key::{SCALE_MAX, scaled};
@@ -94,6 +96,17 @@ impl Sum {
         }
     }
 
+    /// Adds what is known of other values.
+    fn add_state(&mut self, state: &SumState, weight: i64) {
+        let specials = state.specials.iter().fold(0i64, |sum, count| sum.wrapping_add(*count));
+        self.count = self.count.wrapping_add(specials.wrapping_mul(weight));
+        let finite = state.count.wrapping_sub(specials);
+        if finite != 0 {
+            self.add(0, state.scale, finite.wrapping_mul(weight));
+            self.add_wide(state.sum.wrapping_mul(i256::from_i128(i128::from(weight))));
+        }
+    }
+
     #[cold]
     fn add_wide(&mut self, term: i256) {
         let wide = self.wide.get_or_insert_default();
@@ -154,12 +167,26 @@ impl NumericSums {
 
     pub(super) fn update(&mut self, input: &Input<'_>) {
         let Some(arg) = input.args.first() else { return };
+        if let Some(states) = arg.as_binary_opt::<i32>() {
+            return self.merge(states, input);
+        }
         let values = arg.as_fixed_size_binary().value_data().as_chunks::<NUMERIC_BYTES>().0;
         input.for_each(|row, slot, weight| {
             let bytes = values[row];
             match Numeric::finite_parts(bytes) {
                 Some((mantissa, scale)) => self.sums[slot].add(mantissa, scale, weight),
                 None => self.add_special(slot, Numeric::from_bytes(bytes), weight),
+            }
+        });
+    }
+
+    /// Adds sum states.
+    fn merge(&mut self, states: &BinaryArray, input: &Input<'_>) {
+        input.for_each(|row, slot, weight| {
+            let state = SumState::decode(states.value(row)).expect("an aggregate below has made it");
+            self.sums[slot].add_state(&state, weight);
+            if state.specials != [0; 3] {
+                self.count_specials(slot, state.specials.map(|count| count.wrapping_mul(weight)));
             }
         });
     }
@@ -173,13 +200,22 @@ impl NumericSums {
     fn add_special(&mut self, slot: usize, value: Numeric, weight: i64) {
         let sum = &mut self.sums[slot];
         sum.count = sum.count.wrapping_add(weight);
-        let which = match value {
-            Numeric::Infinity => 1,
-            Numeric::NegInfinity => 2,
-            Numeric::NaN | Numeric::Finite(_) => 0,
-        };
+        self.count_specials(
+            slot,
+            match value {
+                Numeric::Infinity => [0, weight, 0],
+                Numeric::NegInfinity => [0, 0, weight],
+                Numeric::NaN | Numeric::Finite(_) => [weight, 0, 0],
+            },
+        );
+    }
+
+    #[cold]
+    fn count_specials(&mut self, slot: usize, more: [i64; 3]) {
         let counts = self.specials.entry(slot).or_default();
-        counts[which] = counts[which].wrapping_add(weight);
+        for (count, more) in counts.iter_mut().zip(more) {
+            *count = count.wrapping_add(more);
+        }
         if *counts == [0; 3] {
             self.specials.remove(&slot);
         }
@@ -271,6 +307,40 @@ pub(super) fn shown(function: AggregateFunction, state: &SumState) -> Result<Dat
 mod tests {
     use super::*;
     use headwater_types::{DataType, SqlState, array_of};
+
+    /// The state of these values, or of these states, in one group.
+    fn state_of(data_type: &DataType, values: &[(Datum, i64)]) -> Datum {
+        let mut sums = NumericSums::new(AggregateFunction::SumState);
+        sums.grow(1);
+        let data: Vec<Datum> = values.iter().map(|(value, _)| value.clone()).collect();
+        let weights: Vec<i64> = values.iter().map(|(_, weight)| *weight).collect();
+        let (slots, args) = (vec![0; values.len()], [array_of(data_type, &data)]);
+        let (slots, weights, args) = (&slots[..], &weights[..], &args[..]);
+        sums.update(&Input { slots, weights, args, keys: &[], selected: None, final_insertions: false });
+        sums.value(0).expect("a state never fails")
+    }
+
+    #[test]
+    fn merged_states_are_the_state_of_all_values() {
+        let value = |text: &str| Datum::Numeric(Numeric::parse(text).expect("a numeric"));
+        let numbers = |texts: &[&str]| {
+            let values: Vec<_> = texts.iter().map(|text| (value(text), 1)).collect();
+            state_of(&DataType::Numeric(None), &values)
+        };
+        let merged = |states: &[(Datum, i64)]| state_of(&DataType::Bytea, states);
+        let max = "79228162514264337593543950335";
+        let parts: [&[&str]; 4] = [&["1.5", "-2"], &["0.00", max], &["NaN", "2.125"], &["Infinity"]];
+        for left in parts {
+            for right in parts {
+                let both = numbers(&[left, right].concat());
+                assert_eq!(merged(&[(numbers(left), 1), (numbers(right), 1)]), both, "{left:?} {right:?}");
+                // What is taken back leaves no trace, neither in the scale nor in the specials.
+                let states = [(numbers(left), 2), (numbers(right), 3), (numbers(left), -1), (numbers(right), -3)];
+                assert_eq!(merged(&states), numbers(left), "{left:?} {right:?}");
+                assert_eq!(merged(&[(numbers(left), 1), (numbers(left), -1)]), Datum::Null);
+            }
+        }
+    }
 
     fn sum_of(values: &[(&str, i64)], average: bool) -> Result<String> {
         let function = if average { AggregateFunction::Avg } else { AggregateFunction::Sum };

@@ -1,10 +1,12 @@
 //! What aggregates above a join make of a partial sum below it: `sum_of_state(state, copies)` is the sum of so many copies
-//! of the rows that the state is of; a sum of floats is taken once. Rewrites use them; see [`SumState`].
+//! of the rows that the state is of, and `state_of_copies` their state; a sum of floats is taken once. Rewrites use them;
+//! see [`SumState`].
 
 use crate::registry::{Call, Entry, Kernel, function};
 use headwater_types::{Datum, FloatSumState, Result, SqlError, SumState};
 
 pub(super) const ENTRIES: &[Entry] = &[
+    function("state_of_copies", "bytea,int8", "bytea", Kernel::Rows(multiplied)).fallible(),
     function("sum_of_state", "bytea,int8", "numeric", Kernel::Rows(sum)).fallible(),
     function("int8_sum_of_state", "bytea,int8", "int8", Kernel::Rows(integer_sum)).fallible(),
     function("avg_of_state", "bytea,int8", "numeric", Kernel::Rows(average)).fallible(),
@@ -29,6 +31,10 @@ fn floats(args: &[Datum]) -> Result<FloatSumState> {
 
 fn unresolved() -> SqlError {
     SqlError::internal("a function of a sum's state met arguments it was not resolved for")
+}
+
+fn multiplied(args: &[Datum], _: &Call<'_>) -> Result<Datum> {
+    Ok(Datum::Bytes(copies(args)?.encode().into()))
 }
 
 fn sum(args: &[Datum], _: &Call<'_>) -> Result<Datum> {

@@ -7,7 +7,8 @@ mod scalar;
 mod state;
 
 use crate::hir::HirQuery;
-use crate::{PlanInfo, PlanOptions, SharedPlan, ViewPlan, decorrelate, query_relation, rewrite, view_relation};
+use crate::rewrite::{self, Purpose};
+use crate::{PlanInfo, PlanOptions, SharedPlan, ViewPlan, decorrelate, query_relation, view_relation};
 use headwater_catalog::{Grouping, SharedRelation};
 use headwater_types::{RelationId, Result};
 use std::sync::Arc;
@@ -54,8 +55,11 @@ fn stage_text(
     match stage {
         ExplainStage::Hir => Ok(hir::explain(query, info)),
         ExplainStage::Mir => {
-            let relation = if view { view_relation(query, info)? } else { query_relation(query, info)?.0 };
-            let (relation, fired) = rewrite::optimize(relation, info, options.rewrites)?;
+            let (relation, purpose) = match view {
+                true => (view_relation(query, info)?, Purpose::View),
+                false => (query_relation(query, info)?.0, Purpose::Query),
+            };
+            let (relation, fired) = rewrite::optimize(relation, info, options.rewrites, purpose)?;
             Ok(with_rewrites(mir::explain(&relation, info), &fired))
         }
         ExplainStage::Lir if view => Ok(explain_view(&crate::plan_view(query, info, options)?, info)),

@@ -11,8 +11,8 @@
 //!
 //! Sound iff
 //! 1. the final groups' columns contain a strict key of the new join: each final group is one row of it, and nothing is
-//!    left to merge. So DISTINCT need not merge either. A GROUP BY without columns, which has a row even of no rows, and
-//!    ordered aggregates stay where they are;
+//!    left to merge. So DISTINCT need not merge either. Else, and for a GROUP BY without columns, which has a row even of no
+//!    rows, see [`merge`]. Ordered aggregates stay where they are;
 //! 2. arguments and FILTERs use S only, raise nothing and are not volatile; S is not on a null-supplying side;
 //! 3. k and r contain all columns that conditions use. Their types are such that equal values are identical: a
 //!    condition, or an output, must not depend on which of a group's values stands for it;
@@ -23,13 +23,14 @@
 //!    multiplied, rounded and checked above. A float's is rounded, so that it is pushed only if nothing multiplies it. A
 //!    sum of intervals is not pushed.
 //!
-//! DISTINCT is a GROUP BY of all columns without aggregates.
+//! DISTINCT is a GROUP BY of all columns, if there are any, without aggregates.
 //!
-//! Worth it iff k does not contain a key of S: else no two rows share a group. An upper aggregate over partial ones is
-//! never made: it would pass on two rows for each change, and how many rows a group has is not known.
+//! Worth it iff k does not contain a key of S: else no two rows share a group.
+
+mod merge;
 
 use super::join_tree::{JoinInput, JoinTree, substituted};
-use super::{Context, estimate};
+use super::{Context, Purpose, estimate};
 use crate::columns::ColumnSet;
 use crate::explain;
 use crate::mir::{JoinKind, Mir, MirAggregate};
@@ -54,7 +55,8 @@ fn visit(mir: &mut Mir, context: &mut Context<'_>, bindings: &mut Bindings) {
     mir.children_mut().into_iter().for_each(|child| visit(child, context, bindings));
     let pushed = match &*mir {
         Mir::Aggregate { input, group_key, aggregates } => pushed(input, group_key, aggregates, context, bindings),
-        Mir::Distinct { input } => {
+        // Without columns it has no row of no rows, unlike a GROUP BY without columns.
+        Mir::Distinct { input } if input.arity() > 0 => {
             let group_key: Vec<usize> = (0..input.arity()).collect();
             pushed(input, &group_key, &[], context, bindings)
         }
@@ -74,7 +76,7 @@ fn pushed(
     context: &Context<'_>,
     bindings: &mut Bindings,
 ) -> Option<Mir> {
-    if group_key.is_empty() || !aggregates.iter().all(is_pushable) {
+    if (group_key.is_empty() && context.purpose == Purpose::View) || !aggregates.iter().all(is_pushable) {
         return None;
     }
     let tree = JoinTree::of(input)?;
@@ -221,7 +223,10 @@ impl Push<'_> {
         let (keys, joined) = (parts[0].arity - self.canonical_calls(side).len(), join(parts, conditions)?);
         let known = properties::of(&joined, self.context.info, bindings);
         let plain: ColumnSet = groups.iter().filter_map(Scalar::as_column).collect();
-        if !known.has_key_within(&plain) {
+        if groups.is_empty() || !known.has_key_within(&plain) {
+            if self.merges(side, &own, &across) {
+                return self.merged(side, joined, groups, keys, &copies).map(Ok);
+            }
             let determined = known.closure(plain);
             let open = places
                 .iter()
@@ -356,8 +361,7 @@ impl Push<'_> {
         let place = parts.arity + keys.len();
         parts.add_grouped(mir.aggregate(key_columns, vec![count]), keys, Some(input));
         let count = Scalar::column(place, DataType::Int8);
-        let one = Expr::Literal(Datum::Int8(1), DataType::Int8);
-        parts.copies.push(if input.is_attached() { coalesce(count, one) } else { count });
+        parts.copies.push(if input.is_attached() { coalesce(count, int8(1)) } else { count });
         Some(())
     }
 
@@ -519,21 +523,33 @@ fn append(joined: Option<Mir>, part: Part, place: &mut [usize]) -> Mir {
     }
 }
 
+fn int8(value: i64) -> Scalar {
+    Expr::Literal(Datum::Int8(value), DataType::Int8)
+}
+
+fn is_of_floats(call: &MirAggregate) -> bool {
+    matches!(call.args.first().map(Expr::data_type), Some(DataType::Float4 | DataType::Float8))
+}
+
+fn times(left: Scalar, right: Scalar) -> Option<Scalar> {
+    let resolved = resolve_operator("*", Some(DataType::Int8), DataType::Int8).ok()?;
+    Some(Expr::Call { function: resolved.function, args: vec![left, right], data_type: resolved.data_type })
+}
+
+fn product(factors: &[Scalar]) -> Option<Scalar> {
+    let mut factors = factors.iter().cloned();
+    let first = factors.next()?;
+    factors.try_fold(first, times)
+}
+
 /// The call's value of a row of the new join, from the partial value and the copies of the row.
 fn finished(call: &MirAggregate, partial: Scalar, copies: &[Scalar]) -> Option<Scalar> {
     let once = call.distinct || copies.is_empty();
-    let times = |left: Scalar, right: Scalar| -> Option<Scalar> {
-        let resolved = resolve_operator("*", Some(DataType::Int8), DataType::Int8).ok()?;
-        Some(Expr::Call { function: resolved.function, args: vec![left, right], data_type: resolved.data_type })
-    };
-    let product = || -> Option<Scalar> {
-        let mut factors = copies.iter().cloned();
-        let first = factors.next()?;
-        factors.try_fold(first, times)
-    };
-    let of_floats = matches!(call.args.first().map(Expr::data_type), Some(DataType::Float4 | DataType::Float8));
+    let of_floats = is_of_floats(call);
     let signature = match (call.function, &call.data_type) {
-        (AggregateFunction::CountStar | AggregateFunction::Count, _) if !once => return times(partial, product()?),
+        (AggregateFunction::CountStar | AggregateFunction::Count, _) if !once => {
+            return times(partial, product(copies)?);
+        }
         (AggregateFunction::Sum | AggregateFunction::Avg, _) if of_floats && !once => return None,
         (AggregateFunction::Avg, _) if of_floats => "float8_avg_of_state(bytea)",
         (AggregateFunction::Avg, _) => "avg_of_state(bytea,int8)",
@@ -545,7 +561,7 @@ fn finished(call: &MirAggregate, partial: Scalar, copies: &[Scalar]) -> Option<S
     };
     let mut args = vec![partial];
     if !of_floats {
-        args.push(if once { Expr::Literal(Datum::Int8(1), DataType::Int8) } else { product()? });
+        args.push(if once { int8(1) } else { product(copies)? });
     }
     let function = function_by_signature(signature)?;
     Some(Expr::Call { function, args, data_type: call.data_type.clone() })

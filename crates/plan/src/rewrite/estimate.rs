@@ -1,4 +1,4 @@
-//! Rough row counts, for the order of joins only: nothing else depends on them.
+//! Rough row counts, for the order of joins and for what to aggregate below them: nothing else depends on them.
 
 use crate::PlanInfo;
 use crate::mir::{JoinKind, Mir};

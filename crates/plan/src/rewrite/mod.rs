@@ -101,9 +101,19 @@ impl Default for RewriteOptions {
     }
 }
 
+/// What a plan is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// A materialized view: every change goes through it.
+    View,
+    /// A query: all rows go through it once.
+    Query,
+}
+
 /// What a rewrite works with.
 pub(crate) struct Context<'a> {
     pub(crate) info: &'a dyn PlanInfo,
+    pub(crate) purpose: Purpose,
     pub(crate) options: RewriteOptions,
     fired: Vec<&'static str>,
 }
@@ -124,8 +134,13 @@ type Rewrite = fn(Mir, &mut Context<'_>) -> Mir;
 /// # Errors
 ///
 /// XX000 if a rewrite broke the plan (debug builds look).
-pub(crate) fn optimize(mir: Mir, info: &dyn PlanInfo, options: RewriteOptions) -> Result<(Mir, Vec<&'static str>)> {
-    let mut context = Context { info, options, fired: Vec::new() };
+pub(crate) fn optimize(
+    mir: Mir,
+    info: &dyn PlanInfo,
+    options: RewriteOptions,
+    purpose: Purpose,
+) -> Result<(Mir, Vec<&'static str>)> {
+    let mut context = Context { info, purpose, options, fired: Vec::new() };
     let pipeline: [(bool, &'static str, Rewrite); 14] = [
         (options.inline_let, "inline_let", inline_let::rewrite),
         (options.fold, "fold", fold::rewrite),

@@ -5,7 +5,8 @@ use crate::views::{Host, holds};
 use headwater_expr::registry::resolve_operator;
 use headwater_expr::{Aggregate, AggregateFunction, Cast, CastContext, Expr};
 use headwater_plan::hir::{HirAggregate, HirLeaf, HirQuery, HirRelation, HirScalar, JoinKind};
-use headwater_plan::{PlanOptions, RewriteOptions, plan_query};
+use headwater_plan::lir::Plan;
+use headwater_plan::{PlanOptions, RewriteOptions, plan_query, plan_view};
 use headwater_types::{DataType, Datum, Field, Numeric, RelationId};
 use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
@@ -158,7 +159,7 @@ fn call(random: &mut SmallRng, types: &[DataType], range: std::ops::Range<usize>
     Aggregate { function, args, distinct, filter, order_by: vec![], data_type }
 }
 
-/// Groups joined tables by most of the columns that they are joined on, and some more.
+/// Groups joined tables by most of the columns that they are joined on, or by few, and some more.
 fn query(random: &mut SmallRng) -> HirQuery {
     let Joined { mut relation, mut types, starts, keys } = joined(random);
     let width = types.len();
@@ -166,15 +167,21 @@ fn query(random: &mut SmallRng) -> HirQuery {
     let side = starts[pick]..starts.get(pick + 1).copied().unwrap_or(width);
     let anywhere = random.random_bool(0.1);
     let of = if anywhere { 0..width } else { side.clone() };
-    let aggregates: Vec<HirAggregate> =
+    let mut aggregates: Vec<HirAggregate> =
         (0..random.random_range(0..4)).map(|_| call(random, &types, of.clone())).collect();
     if random.random_bool(0.3) {
-        let of = if random.random_bool(0.5) { 0..width } else { side };
+        let of = if random.random_bool(0.5) { 0..width } else { side.clone() };
         relation = HirRelation::Map { input: Box::new(relation), scalars: vec![condition(random, &types, of)] };
         types.push(DataType::Bool);
     }
-    let mut group_key: Vec<usize> = keys.into_iter().filter(|_| random.random_bool(0.8)).collect();
-    group_key.extend((0..random.random_range(0..3)).map(|_| random.random_range(0..types.len())));
+    let merges = random.random_bool(0.4);
+    if merges {
+        aggregates.iter_mut().for_each(|call| call.distinct = false);
+    }
+    let kept = if merges { 0.1 } else { 0.8 };
+    let mut group_key: Vec<usize> = keys.into_iter().filter(|_| random.random_bool(kept)).collect();
+    let more: Vec<usize> = (0..types.len()).filter(|c| !merges || !side.contains(c)).collect();
+    group_key.extend((0..random.random_range(0..3)).map(|_| more[random.random_range(0..more.len())]));
     let all: Vec<DataType> =
         group_key.iter().map(|&c| types[c].clone()).chain(aggregates.iter().map(|a| a.data_type.clone())).collect();
     let relation = if aggregates.is_empty() && random.random_bool(0.5) {
@@ -200,7 +207,7 @@ fn options(random: &mut SmallRng) -> PlanOptions {
 #[test]
 fn plans_give_the_oracles_rows() {
     let first = crate::first_seed();
-    let mut pushed = 0;
+    let (mut pushed, mut merged) = (0, 0);
     for seed in first..first + QUERY_SEEDS {
         let mut random = SmallRng::seed_from_u64(seed);
         let tables = run::Tables::random(&mut random);
@@ -212,9 +219,14 @@ fn plans_give_the_oracles_rows() {
         expected.sort();
         found.sort();
         assert_eq!(found, expected, "{}", what());
+        let is_pushed = |plan: &Plan| plan.rewrites.iter().any(|name| name == "eager aggregation");
         let (plan, _) = plan_query(&query, &tables, &options).expect("it was planned before");
-        pushed += usize::from(plan.rewrites.iter().any(|name| name == "eager aggregation"));
+        let view = plan_view(&query, &tables, &options).expect("a view of it is planned likewise");
+        // What a view does not push is merged.
+        merged += usize::from(is_pushed(&plan) && !is_pushed(&view.plan));
+        pushed += usize::from(is_pushed(&plan));
     }
+    assert!(merged > 20, "only {merged} partial aggregates were merged");
     assert!(pushed > 200, "only {pushed} aggregates were pushed");
 }
 

@@ -79,7 +79,7 @@ impl Stored {
 
     fn tables(&self) -> Tables {
         let rows = |table| self.rows(table).into_iter().map(|(_, row)| row).collect();
-        Tables((0..3).map(rows).collect(), vec![])
+        Tables((0..3).map(rows).collect(), vec![], [1; 3])
     }
 }
 
