@@ -1,8 +1,7 @@
 //! The rows whose column has a value, found without reading any other column.
 //!
-//! Each chunk's column is compared as it lies there, dead rows too; who is alive is asked for those that match alone. Of
-//! a view of a few thousand rows, most of them dead versions in small chunks, this is an order of magnitude less work
-//! than a scan.
+//! Each chunk's column is compared as it lies there, its live rows only. Of a view of a few thousand rows, most of them
+//! dead versions in small chunks, this is an order of magnitude less work than a scan.
 
 use crate::encoding::TextForm;
 use crate::row_snapshot::RowSnapshot;
@@ -16,55 +15,62 @@ impl RowSnapshot {
     /// The live rows whose column has this value, in order of row id; `None` if values of its type are not compared here.
     pub(crate) fn rows_equal(&self, column: usize, value: &Datum) -> Option<Vec<u32>> {
         let mut rows = vec![];
-        let mut matches = vec![];
         for number in 0..self.segments() {
             let Some(slot) = self.slot(number).filter(|slot| slot.live_rows() > 0) else { continue };
             let base = u32::try_from(number).expect("segment numbers have 16 bits") << 16;
             for (place, chunk) in slot.segment.chunks().iter().enumerate() {
                 let start = slot.segment.chunk_start(place);
-                matches.clear();
+                let count = u32::try_from(chunk.rows()).expect("a chunk is at most a segment");
+                let live = slot.live_in(start, start + count).map(|offset| offset - start);
+                let from = rows.len();
                 match &**chunk {
-                    Chunk::Plain(batch) => collect(&*batch.columns[column], value, &mut matches)?,
+                    Chunk::Plain(batch) => collect(&*batch.columns[column], value, live, &mut rows)?,
                     encoded @ Chunk::Encoded(_, count) => {
                         let decoded = encoded.column(column, 0..*count, &self.types()[column], TextForm::Plain);
-                        collect(&*decoded, value, &mut matches)?;
+                        collect(&*decoded, value, live, &mut rows)?;
                     }
                 }
-                let live = matches.iter().map(|row| start + row).filter(|&offset| slot.is_live(offset));
-                rows.extend(live.map(|offset| base | offset));
+                rows[from..].iter_mut().for_each(|row| *row += base | start);
             }
         }
         Some(rows)
     }
 }
 
-/// Adds the places of a value in an array.
-fn collect(array: &dyn Array, value: &Datum, places: &mut Vec<u32>) -> Option<()> {
-    fn primitive<T: ArrowPrimitiveType>(array: &PrimitiveArray<T>, wanted: T::Native, places: &mut Vec<u32>) {
-        let equal = (0_u32..).zip(array.values()).filter(|(_, value)| **value == wanted).map(|(place, _)| place);
-        places.extend(equal.filter(|&place| array.is_valid(place as usize)));
+/// Adds those of these places of an array that hold a value.
+fn collect(array: &dyn Array, value: &Datum, live: impl Iterator<Item = u32>, places: &mut Vec<u32>) -> Option<()> {
+    fn primitive<T: ArrowPrimitiveType>(
+        array: &PrimitiveArray<T>,
+        wanted: T::Native,
+        live: impl Iterator<Item = u32>,
+        places: &mut Vec<u32>,
+    ) {
+        let values = array.values();
+        places.extend(live.filter(|&place| values[place as usize] == wanted && array.is_valid(place as usize)));
     }
     match value {
         Datum::Text(text) => {
             let array = array.as_string_opt::<i32>()?;
-            let (values, wanted) = (array.value_data(), text.as_bytes());
+            let (values, offsets, wanted) = (array.value_data(), array.value_offsets(), text.as_bytes());
             let length = i32::try_from(wanted.len()).ok()?;
-            for (place, ends) in (0_u32..).zip(array.value_offsets().windows(2)) {
-                if ends[1] - ends[0] != length {
-                    continue;
+            places.extend(live.filter(|&place| {
+                let place = place as usize;
+                let (start, end) = (offsets[place], offsets[place + 1]);
+                if end - start != length {
+                    return false;
                 }
-                let value = &values[usize::try_from(ends[0]).ok()?..usize::try_from(ends[1]).ok()?];
+                let value = &values[start as usize..end as usize];
                 // Names of one length often differ at their ends only.
-                if value.last() == wanted.last() && value == wanted && array.is_valid(place as usize) {
-                    places.push(place);
-                }
-            }
+                value.last() == wanted.last() && value == wanted && array.is_valid(place)
+            }));
         }
-        Datum::Int2(wanted) => primitive::<Int16Type>(array.as_primitive_opt()?, *wanted, places),
-        Datum::Int4(wanted) => primitive::<Int32Type>(array.as_primitive_opt()?, *wanted, places),
-        Datum::Int8(wanted) => primitive::<Int64Type>(array.as_primitive_opt()?, *wanted, places),
-        Datum::Date(wanted) => primitive::<Date32Type>(array.as_primitive_opt()?, *wanted, places),
-        Datum::Timestamp(wanted) => primitive::<TimestampMicrosecondType>(array.as_primitive_opt()?, *wanted, places),
+        Datum::Int2(wanted) => primitive::<Int16Type>(array.as_primitive_opt()?, *wanted, live, places),
+        Datum::Int4(wanted) => primitive::<Int32Type>(array.as_primitive_opt()?, *wanted, live, places),
+        Datum::Int8(wanted) => primitive::<Int64Type>(array.as_primitive_opt()?, *wanted, live, places),
+        Datum::Date(wanted) => primitive::<Date32Type>(array.as_primitive_opt()?, *wanted, live, places),
+        Datum::Timestamp(wanted) => {
+            primitive::<TimestampMicrosecondType>(array.as_primitive_opt()?, *wanted, live, places);
+        }
         _ => return None,
     }
     Some(())

@@ -244,6 +244,26 @@ impl Slot {
 
     /// The live offsets in `from .. to`, in order.
     pub(crate) fn live_offsets(&self, from: u32, to: u32) -> Vec<u32> {
-        (from..to).filter(|&offset| !self.is_dead(offset)).collect()
+        self.live_in(from, to).collect()
+    }
+
+    /// The live offsets in `from .. to`, in order: a word of dead rows costs no more than one live row.
+    pub(crate) fn live_in(&self, from: u32, to: u32) -> impl Iterator<Item = u32> {
+        let dead = self.dead.as_deref().map_or(&[][..], Vec::as_slice);
+        (from / 64..to.div_ceil(64)).flat_map(move |word| {
+            let first = word * 64;
+            let mut live = !dead.get(word as usize).copied().unwrap_or(0);
+            if first < from {
+                live &= u64::MAX << (from - first);
+            }
+            if to - first < 64 {
+                live &= (1 << (to - first)) - 1;
+            }
+            std::iter::from_fn(move || {
+                let bit = (live != 0).then(|| live.trailing_zeros())?;
+                live &= live - 1;
+                Some(first + bit)
+            })
+        })
     }
 }
