@@ -17,6 +17,7 @@
 //!
 //! Nothing here performs I/O, reads a clock or starts a thread.
 
+mod distinct_estimate;
 mod encoding;
 mod equal_rows;
 mod gather;

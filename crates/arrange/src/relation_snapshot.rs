@@ -134,6 +134,15 @@ impl RelationSnapshot {
         }
     }
 
+    /// About how many rows differ in these columns.
+    ///
+    /// # Errors
+    ///
+    /// As [`RowSnapshot::gather`].
+    pub fn distinct_estimate(&self, columns: &[usize]) -> Result<usize> {
+        self.rows.distinct_estimate(columns)
+    }
+
     /// Whether this row exists.
     #[must_use]
     pub fn is_live(&self, row: u32) -> bool {

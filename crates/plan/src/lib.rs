@@ -53,6 +53,8 @@ pub trait PlanInfo {
     fn not_null(&self, relation: RelationId) -> Vec<usize>;
     /// About how many rows it has, if that is known.
     fn rows(&self, relation: RelationId) -> Option<u64>;
+    /// About how many of its rows differ in these columns, if that is known.
+    fn distinct(&self, relation: RelationId, columns: &[usize]) -> Option<u64>;
     /// The shared relations made of this relation's rows that the plan may read.
     fn shared_over(&self, relation: RelationId) -> Vec<Arc<SharedRelation>>;
     /// What materialized views compute of this relation's rows by themselves, and would share with the plan.

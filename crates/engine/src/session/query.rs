@@ -180,6 +180,12 @@ impl PlanInfo for Info<'_> {
         self.state.relations.contains_key(&relation).then(|| self.state.row_count(relation))
     }
 
+    fn distinct(&self, relation: RelationId, columns: &[usize]) -> Option<u64> {
+        let state = self.state.relations.get(&relation)?;
+        let parts = state.parts.iter().map(|part| part.distinct_estimate(columns));
+        u64::try_from(parts.sum::<Result<usize>>().ok()?).ok()
+    }
+
     fn shared_over(&self, relation: RelationId) -> Vec<Arc<SharedRelation>> {
         let healthy = |id| self.state.relations.get(&id).is_some_and(|state| state.error.is_none());
         let usable = |shared: &SharedRelation| match self.sharing {

@@ -113,6 +113,10 @@ impl PlanInfo for WithShared<'_> {
         self.info.rows(relation)
     }
 
+    fn distinct(&self, relation: RelationId, columns: &[usize]) -> Option<u64> {
+        self.info.distinct(relation, columns)
+    }
+
     fn shared_over(&self, relation: RelationId) -> Vec<Arc<SharedRelation>> {
         self.info.shared_over(relation)
     }

@@ -13,15 +13,12 @@
 //!    partial groups;
 //! 2. no sum is of floats: its state is rounded, and a sum of rounded sums is another number.
 //!
-//! Worth it iff S has far more rows than partial groups. How many values a column has is not known, but a column equal to
-//! one of a small input has about as many as that has rows, if most rows have a match, as those of a fact table have in its
-//! dimensions. So each column of k must be
-//! 1. equal to a column of an input that is joined, inner or outer; and all these inputs' rows, multiplied, be a small part
-//!    of S's;
-//! 2. or a boolean.
+//! Worth it iff S has far more rows than partial groups. How many these are a sample tells, where k is columns of a stored
+//! relation. Where it is not, a column that is equal to one of a small input is taken to have as many values as that has
+//! rows, as those of a fact table have that join it to its dimensions. Booleans have three.
 //!
-//! The other inputs must not drop most rows, by conditions of their own or as semi and anti joins do: a join that drops rows
-//! is cheaper than to group them first.
+//! The other inputs must not drop most rows, by conditions of their own or as semi and anti joins may: a join that does is
+//! cheaper than to group them first.
 
 use super::{Push, finished, int8, is_of_floats, partial, product, times};
 use crate::columns::ColumnSet;
@@ -50,20 +47,54 @@ impl Push<'_> {
     }
 
     fn has_few_groups(&self, side: &ColumnSet, own: &[&Scalar], across: &[&Scalar]) -> Option<bool> {
-        let (mut groups, mut kept) = (1.0, 1.0);
-        let mut counted = ColumnSet::new();
-        for key in self.keys_of(side, across) {
-            let Some((rows, input)) = self.smallest_equal(side, across, &key) else {
-                if key.data_type() != DataType::Bool {
-                    return None;
+        let rows = estimate::rows(&self.inputs_joined(side, own)?, self.context.info);
+        if !self.keeps_enough_rows(side, own)? {
+            return Some(false);
+        }
+        let (booleans, keys): (Vec<Scalar>, Vec<Scalar>) =
+            self.keys_of(side, across).into_iter().partition(|key| key.data_type() == DataType::Bool);
+        let groups = self.sampled_groups(side, &keys).or_else(|| self.matched_groups(side, across, &keys))?;
+        let groups = booleans.iter().fold(groups, |groups, _| groups * BOOLEANS);
+        Some(groups * ROWS_PER_GROUP_MIN <= rows)
+    }
+
+    /// The groups of these columns of a stored relation.
+    fn sampled_groups(&self, side: &ColumnSet, keys: &[Scalar]) -> Option<f64> {
+        let input = &self.tree.inputs[side.iter().next().filter(|_| side.len() == 1)?];
+        let mut columns = keys.iter().map(|key| Some(key.as_column()? - input.start)).collect::<Option<Vec<_>>>()?;
+        let mut mir = input.mir;
+        let relation = loop {
+            mir = match mir {
+                Mir::Get { relation, .. } => break *relation,
+                Mir::Filter { input, .. } => input,
+                Mir::Map { input, .. } if columns.iter().all(|&c| c < input.arity()) => input,
+                Mir::Project { input, columns: from } => {
+                    columns.iter_mut().for_each(|c| *c = from[*c]);
+                    input
                 }
-                groups *= BOOLEANS;
-                continue;
+                _ => return None,
             };
+        };
+        let groups = u32::try_from(self.context.info.distinct(relation, &columns)?).unwrap_or(u32::MAX);
+        Some(f64::from(groups))
+    }
+
+    /// The groups that the inputs have which join columns of their own to these.
+    fn matched_groups(&self, side: &ColumnSet, across: &[&Scalar], keys: &[Scalar]) -> Option<f64> {
+        let mut groups = 1.0;
+        let mut counted = ColumnSet::new();
+        for key in keys {
+            let (rows, input) = self.smallest_equal(side, across, key)?;
             if counted.insert(input) {
                 groups *= rows;
             }
         }
+        Some(groups)
+    }
+
+    /// Whether the other inputs leave enough rows of the side; `None` if nobody knows.
+    fn keeps_enough_rows(&self, side: &ColumnSet, own: &[&Scalar]) -> Option<bool> {
+        let mut kept = 1.0;
         let info = self.context.info;
         for input in (0..self.tree.inputs.len()).filter(|i| !side.contains(*i)) {
             match self.tree.inputs[input].kind {
@@ -75,8 +106,7 @@ impl Push<'_> {
                 _ => return None,
             }
         }
-        let rows = estimate::rows(&self.inputs_joined(side, own)?, info);
-        Some(groups * ROWS_PER_GROUP_MIN <= rows && kept >= KEPT_SHARE_MIN)
+        Some(kept >= KEPT_SHARE_MIN)
     }
 
     /// The rows of the smallest input that joins a column of its own to this key, and which one it is.
@@ -214,6 +244,7 @@ mod tests {
         let both = campaigns(JoinKind::Inner);
         let repeated = events(JoinKind::Inner, 3, 1);
         let clicks = both.clone().map(vec![equal(column(&both, 3), text("click"))]);
+        let named = Expr::Not(Box::new(equal(column(&both, 3), column(&both, 5))));
         let star = {
             let all = both.clone().join(get(3), JoinKind::Inner, vec![]);
             both.clone().join(get(3), JoinKind::Inner, vec![equal(column(&all, 2), column(&all, 8))])
@@ -228,7 +259,8 @@ mod tests {
                 ("a final group of the side", clicks.aggregate(vec![6, 7], vec![count()])),
                 ("an outer join", campaigns(JoinKind::Left).aggregate(vec![6], vec![count()])),
                 ("two inputs equal to one column", star.aggregate(vec![6, 9], vec![count()])),
-                ("DISTINCT", both.clone().project(vec![5, 6]).distinct()),
+                ("a column of few values", both.clone().filter(vec![named]).aggregate(vec![6], vec![count()])),
+                ("DISTINCT", both.clone().project(vec![3, 6]).distinct()),
                 ("nothing to merge", both.clone().aggregate(vec![4], vec![count()])),
             ],
         );
@@ -244,11 +276,8 @@ mod tests {
         let float = Cast { to: DataType::Float8, context: CastContext::Explicit };
         let float = Expr::Cast(Box::new(column(&both, 1)), float);
         let floats = call(AggregateFunction::Sum, Some(float), false, DataType::Float8);
-        let bound = {
-            let later = Expr::Not(Box::new(equal(column(&both, 3), column(&both, 5))));
-            both.clone().filter(vec![later])
-        };
-        let one_type = both.clone().filter(vec![equal(column(&both, 6), text("email"))]);
+        let one = |column_index, value| equal(column(&both, column_index), text(value));
+        let few = both.clone().filter(vec![one(5, "spring"), one(6, "email")]);
         let distinct = |function| of_user(function, true, DataType::Int8);
         golden(
             "eager_aggregation_merge_stays",
@@ -260,9 +289,9 @@ mod tests {
                 ),
                 ("sums are rounded", both.clone().aggregate(vec![6], vec![floats])),
                 ("the other input is not small", plain.aggregate(vec![5], vec![count()])),
-                ("a column is compared otherwise", bound.aggregate(vec![6], vec![count()])),
-                ("a final group that may have many values", both.clone().aggregate(vec![3, 6], vec![count()])),
-                ("the join drops most rows", one_type.aggregate(vec![5], vec![count()])),
+                ("a final group of many values", both.clone().aggregate(vec![1, 6], vec![count()])),
+                ("a final group of which nothing is known", both.clone().aggregate(vec![1, 3, 6], vec![count()])),
+                ("the join drops most rows", few.aggregate(vec![6], vec![count()])),
                 ("so may a semi join", {
                     let on = vec![equal(column(&both, 2), column(&both, 4))];
                     get(1).join(get(2), JoinKind::Semi, on).aggregate(vec![3], vec![count()])
