@@ -90,6 +90,7 @@ impl PlanInfo for Tables {
         match columns.iter().map(|&c| table.columns[c].0).collect::<Vec<_>>()[..] {
             ["campaign_id", "event_type"] => Some(300),
             ["user_id", "campaign_id"] => Some(500_000),
+            ["campaign_type"] => Some(2),
             _ => None,
         }
     }

@@ -58,6 +58,24 @@ pub(super) fn rows(mir: &Mir, info: &dyn PlanInfo) -> f64 {
     }
 }
 
+/// About which share of its rows a relation's conditions keep. An equality with a constant keeps a value's rows.
+pub(super) fn kept_share(mir: &Mir, info: &dyn PlanInfo) -> f64 {
+    match mir {
+        Mir::Filter { input, predicates } => predicates.iter().fold(kept_share(input, info), |share, predicate| {
+            let Some(Equation { left, right, .. }) = Equation::of(predicate) else { return share * CONDITION_SHARE };
+            let column = left.as_column().xor(right.as_column());
+            let values = match (&**input, column) {
+                (Mir::Get { relation, .. }, Some(column)) => info.distinct(*relation, &[column]),
+                _ => None,
+            };
+            let value_share = |values| 1.0 / f64::from(u32::try_from(values).unwrap_or(u32::MAX)).max(1.0);
+            share * values.map_or(EQUALITY_SHARE, value_share)
+        }),
+        Mir::Project { input, .. } | Mir::Map { input, .. } => kept_share(input, info),
+        _ => 1.0,
+    }
+}
+
 /// As [`rows`], were there no conditions.
 pub(super) fn rows_unfiltered(mir: &Mir, info: &dyn PlanInfo) -> f64 {
     match mir {
