@@ -20,9 +20,7 @@ use crate::builds::{Builds, Claim};
 use crate::change::{NetChange, TableOp, net_change, overwrite, overwriting_batches};
 use crate::record::{CommitBody, StoredBatch, TableWrite};
 use crate::session::transaction::Changes;
-use crate::step::{
-    FinishedStep, HELD_MILLIS_MAX, HELD_ROWS_MAX, HELD_ROWS_MIN, STEPS_IN_FLIGHT_MAX, StepBuilder, UNREAD_MARKS_MIN,
-};
+use crate::step::{FinishedStep, HELD_MILLIS_MAX, STEPS_IN_FLIGHT_MAX, StepBuilder};
 use crate::sync::{Acknowledgement, SyncRequest};
 use crate::table::TableShape;
 use crate::visible::{PendingMark, Visible};
@@ -398,8 +396,7 @@ impl Committer {
     /// Whether the step in the making is held back for what follows.
     fn holds(&mut self) -> bool {
         let rows = self.queue.building.as_ref().map_or(0, StepBuilder::rows);
-        let unread_min = if rows < HELD_ROWS_MIN { UNREAD_MARKS_MIN } else { 0 };
-        let holds = !self.queue.hurried && (1..HELD_ROWS_MAX).contains(&rows) && self.visible.hold(unread_min);
+        let holds = !self.queue.hurried && self.visible.hold(rows);
         if holds {
             self.queue.held_until.get_or_insert_with(|| Instant::now() + Duration::from_millis(HELD_MILLIS_MAX));
         }

@@ -10,9 +10,8 @@
 //! work on fits the cache; nobody can read between the pieces.
 //!
 //! A step costs the views an update of every group that it touches, so that many small steps cost several times what one
-//! does. A step of not too many rows ([`HELD_ROWS_MAX`]) is therefore held back for what follows, as long as nobody waits to
-//! read it, and for [`HELD_MILLIS_MAX`] at most; one of few rows ([`HELD_ROWS_MIN`]) only if nobody has waited for the
-//! last [`UNREAD_MARKS_MIN`] marks either.
+//! does. A step is therefore held back for what follows, as long as nobody waits to read it and for [`HELD_MILLIS_MAX`] at
+//! most: [`is_held`].
 //!
 //! # Invariants
 //!
@@ -34,13 +33,23 @@ pub(crate) const STEPS_IN_FLIGHT_MAX: usize = 2;
 
 /// Rows of a step, below which it is held back only among commits that nobody reads: else it is somebody's single commit,
 /// which the views show by the time that it is read.
-pub(crate) const HELD_ROWS_MIN: usize = 256;
-/// Marks that nobody has waited for, after which steps of few rows are held back too.
-pub(crate) const UNREAD_MARKS_MIN: u32 = 16;
+const HELD_ROWS_MIN: usize = 256;
 /// Rows of a step, from which on it is not held back: what a reader may have to wait for.
-pub(crate) const HELD_ROWS_MAX: usize = 16_384;
+const HELD_ROWS_MAX: usize = 8192;
+/// Marks that nobody has waited for, after which commits count as not read.
+const UNREAD_MARKS_MIN: u32 = 16;
+/// Rows of a step among commits that nobody reads, from which on it is not held back.
+const UNREAD_ROWS_MAX: usize = 65_536;
 /// How long a step that nobody waits for is held back.
 pub(crate) const HELD_MILLIS_MAX: u64 = 100;
+
+/// Whether a step of so many rows is held back, when nobody has waited for the last `unread` marks.
+pub(crate) fn is_held(rows: usize, unread: u32) -> bool {
+    match unread {
+        UNREAD_MARKS_MIN.. => (1..UNREAD_ROWS_MAX).contains(&rows),
+        _ => (HELD_ROWS_MIN..HELD_ROWS_MAX).contains(&rows),
+    }
+}
 
 /// Rows in a piece, from which on it is not put together with what follows. A piece costs the views an update of every
 /// group that it touches, so that it should not be small; nor should it be out of proportion to the cache.

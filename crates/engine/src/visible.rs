@@ -11,6 +11,7 @@
 //! 3. An epoch is acknowledged only after it is durable (or was asked not to be).
 
 use crate::commit::Event;
+use crate::step::is_held;
 use crossbeam_channel::Sender;
 use headwater_arrange::RelationSnapshot;
 use headwater_catalog::{Catalog, MemoryInfo, RelationSizes};
@@ -184,11 +185,11 @@ impl Visible {
         }
     }
 
-    /// Whether a step may be held back: nobody waits, nor has for so many marks. Who comes to wait while it is will say so
+    /// Whether a step of so many rows is held back: not while anybody waits. Who comes to wait while it is will say so
     /// ([`Event::Wanted`]).
-    pub fn hold(&self, unread_min: u32) -> bool {
+    pub fn hold(&self, rows: usize) -> bool {
         let mut inner = self.inner.lock();
-        inner.held = inner.waiting == 0 && inner.unread >= unread_min;
+        inner.held = inner.waiting == 0 && is_held(rows, inner.unread);
         inner.held
     }
 
