@@ -1,6 +1,6 @@
 //! What a filter says of single columns, so that a scan can pass over segments of which no row can match.
 
-use crate::local::lookup::{column_of, has_type};
+use crate::local::lookup::{column_of, value_of_type};
 use headwater_arrange::{Bound, BoundComparison};
 use headwater_dataflow::spec::Mfp;
 use headwater_expr::registry::{Comparison, Kernel};
@@ -29,9 +29,8 @@ fn collect(predicate: &Scalar, types: &[DataType], bounds: &mut Vec<Bound>) {
                     continue;
                 };
                 // Columns beyond the input's are computed.
-                if types.get(column).is_some_and(|data_type| has_type(value, data_type)) {
-                    bounds.push(Bound { column, comparison, value: value.clone() });
-                }
+                let value = types.get(column).and_then(|data_type| value_of_type(value, data_type));
+                bounds.extend(value.map(|value| Bound { column, comparison, value }));
             }
         }
         _ => {}

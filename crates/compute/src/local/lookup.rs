@@ -28,9 +28,9 @@ pub(super) fn found_rows(
     if parts.iter().map(RelationSnapshot::live_rows).sum::<usize>() > SEARCHED_ROWS_MAX {
         return None;
     }
-    let has_value = |(column, value): &(usize, &Datum)| first.types().get(*column).is_some_and(|t| has_type(value, t));
-    let (column, value) = equalities(mfp).into_iter().find(has_value)?;
-    let found = parts.iter().map(|part| part.rows_equal(column, value)).collect::<Option<Vec<_>>>()?;
+    let wanted = |(column, value): (usize, &Datum)| Some((column, value_of_type(value, first.types().get(column)?)?));
+    let (column, value) = equalities(mfp).into_iter().find_map(wanted)?;
+    let found = parts.iter().map(|part| part.rows_equal(column, &value)).collect::<Option<Vec<_>>>()?;
     Some(fetch(operator, parts, found))
 }
 
@@ -53,9 +53,8 @@ pub(super) fn wanted_key(mfp: &Mfp, rows: &RelationSnapshot) -> Option<Vec<Datum
     let equalities = equalities(mfp);
     key.iter()
         .map(|&column| {
-            let (_, value) =
-                equalities.iter().find(|(c, value)| *c == column && has_type(value, &rows.types()[column]))?;
-            Some((*value).clone())
+            let of_column = equalities.iter().filter(|(c, _)| *c == column);
+            of_column.map(|(_, value)| value).find_map(|value| value_of_type(value, &rows.types()[column]))
         })
         .collect()
 }
@@ -96,20 +95,33 @@ pub(super) fn column_of(expr: &Scalar) -> Option<usize> {
     }
 }
 
-/// Whether a constant is a value of a column's type, so that the index can be asked for it. NULL equals nothing, which
-/// is for the filter to find out.
-pub(super) fn has_type(value: &Datum, data_type: &DataType) -> bool {
-    matches!(
+/// A constant as a value of a column's type, so that the index can be asked for it, or a segment's least and greatest
+/// values compared with it; integers of different widths compare. NULL equals nothing, which is for the filter to find
+/// out.
+pub(super) fn value_of_type(value: &Datum, data_type: &DataType) -> Option<Datum> {
+    let integer = match value {
+        Datum::Int2(value) => Some(i64::from(*value)),
+        Datum::Int4(value) => Some(i64::from(*value)),
+        Datum::Int8(value) => Some(*value),
+        _ => None,
+    };
+    if let Some(integer) = integer {
+        return match data_type {
+            DataType::Int2 => i16::try_from(integer).ok().map(Datum::Int2),
+            DataType::Int4 => i32::try_from(integer).ok().map(Datum::Int4),
+            DataType::Int8 => Some(Datum::Int8(integer)),
+            _ => None,
+        };
+    }
+    let has_type = matches!(
         (value, data_type),
         (Datum::Bool(_), DataType::Bool)
-            | (Datum::Int2(_), DataType::Int2)
-            | (Datum::Int4(_), DataType::Int4)
-            | (Datum::Int8(_), DataType::Int8)
             | (Datum::Numeric(_), DataType::Numeric(_))
             | (Datum::Text(_), DataType::Text | DataType::Varchar(_))
             | (Datum::Date(_), DataType::Date)
             | (Datum::Timestamp(_), DataType::Timestamp | DataType::Timestamptz)
             | (Datum::Uuid(_), DataType::Uuid)
             | (Datum::Oid(_), DataType::Oid)
-    )
+    );
+    has_type.then(|| value.clone())
 }

@@ -80,6 +80,9 @@ fn a_key_is_looked_up_whatever_form_the_filter_has() {
     let odd = call("=(int8,int8)", vec![Scalar::column(2, DataType::Int8), int8(777)], DataType::Bool);
     let cases = [
         (equal(id.clone(), int4(777)), 1),
+        (call("=(int4,int8)", vec![id.clone(), int8(777)], DataType::Bool), 1),
+        (call("=(int4,int8)", vec![id.clone(), int8(1 << 40)], DataType::Bool), 0),
+        (call("=(int8,int4)", vec![Scalar::column(2, DataType::Int8), int4(777)], DataType::Bool), 1),
         (equal(int4(777), id.clone()), 1),
         (equal(id.clone(), int4(-1)), 0),
         (equal(id.clone(), Expr::literal(Datum::Null, DataType::Int4)), 0),
