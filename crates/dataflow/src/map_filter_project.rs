@@ -79,6 +79,12 @@ impl MapFilterProject {
         &self.required
     }
 
+    /// Whether every row passes, and none can fail: it projects, and does nothing else.
+    #[must_use]
+    pub fn keeps_all_rows(&self) -> bool {
+        self.stages.is_empty()
+    }
+
     /// Whether it passes everything on unchanged.
     #[must_use]
     pub fn is_identity(&self) -> bool {

@@ -2,7 +2,10 @@
 
 use crate::key::{Equality, RowEquality, hash_keys};
 use crate::{ColumnBuilder, DataType, Datum};
-use arrow_array::{ArrayRef, BooleanArray, UInt32Array, new_empty_array};
+use arrow_array::{Array, ArrayRef, BooleanArray, UInt32Array, new_empty_array};
+
+/// Where a filter keeps at most one in so many rows, they are taken one by one.
+const FILTERED_SHARE_MIN: usize = 4;
 
 /// Rows as columns. Zero columns are possible (`SELECT FROM t`), so the number of rows is kept beside them.
 #[derive(Debug, Clone)]
@@ -116,13 +119,21 @@ impl Batch {
     #[must_use]
     pub fn filter(&self, mask: &BooleanArray) -> Self {
         debug_assert_eq!(mask.len(), self.rows, "one flag per row");
+        self.filter_by(mask, &kept_rows(mask))
+    }
+
+    /// [`Batch::filter`], given which rows the mask keeps.
+    fn filter_by(&self, mask: &BooleanArray, kept: &[u32]) -> Self {
+        if kept.len() <= self.rows / FILTERED_SHARE_MIN {
+            return self.take(kept);
+        }
         let predicate = arrow_select::filter::FilterBuilder::new(mask).optimize().build();
         let columns = self
             .columns
             .iter()
             .map(|column| predicate.filter(column).expect("the mask is as long as the columns"))
             .collect();
-        Self::new(columns, predicate.count())
+        Self::new(columns, kept.len())
     }
 
     /// All rows of all batches, in order. No batches give no columns.
@@ -276,13 +287,14 @@ impl DeltaBatch {
     /// If the mask has not one value per row.
     #[must_use]
     pub fn filter(&self, mask: &BooleanArray) -> Self {
-        fn keep<T: Copy>(values: &[T], mask: &BooleanArray) -> Vec<T> {
-            values.iter().zip(mask).filter(|(_, keep)| *keep == Some(true)).map(|(value, _)| *value).collect()
+        fn keep<T: Copy>(values: &[T], kept: &[u32]) -> Vec<T> {
+            kept.iter().map(|&row| values[row as usize]).collect()
         }
+        let kept = kept_rows(mask);
         Self {
-            rows: self.rows.filter(mask),
-            weights: keep(&self.weights, mask),
-            row_ids: self.row_ids.as_ref().map(|ids| keep(ids, mask)),
+            rows: self.rows.filter_by(mask, &kept),
+            weights: keep(&self.weights, &kept),
+            row_ids: self.row_ids.as_ref().map(|ids| keep(ids, &kept)),
         }
     }
 
@@ -352,6 +364,15 @@ impl DeltaBatch {
         weights.retain(|weight| *weight != 0);
         Self::new(self.rows.take(&live), weights)
     }
+}
+
+/// The rows that a mask keeps: those for which it is true.
+fn kept_rows(mask: &BooleanArray) -> Vec<u32> {
+    let bits = match mask.nulls() {
+        Some(nulls) => mask.values() & nulls.inner(),
+        None => mask.values().clone(),
+    };
+    bits.set_indices().map(|row| u32::try_from(row).expect("a batch has fewer than 2^32 rows")).collect()
 }
 
 #[cfg(test)]

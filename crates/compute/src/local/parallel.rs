@@ -10,8 +10,9 @@
 use crate::Interrupt;
 use crate::local::source::Overlay;
 use headwater_arrange::{Bound, RelationScan, RelationSnapshot, TextForm};
+use headwater_dataflow::spec::ReducePlan;
 use headwater_dataflow::{Delta, MapFilterProject, Reduce, StepContext};
-use headwater_expr::EvalContext;
+use headwater_expr::{Aggregate, AggregateFunction, Column, EvalContext};
 use headwater_types::{DeltaBatch, Result, SqlError, SqlState};
 use std::sync::LazyLock;
 
@@ -52,6 +53,23 @@ impl LinearInput {
     /// Whether there are enough rows for several threads.
     pub(super) fn is_large(&self) -> bool {
         *THREADS > 1 && self.parts.iter().map(RelationSnapshot::live_rows).sum::<usize>() >= DIVIDED_ROWS_MIN
+    }
+
+    /// How many rows there are, where the reduce counts them and no more, and the relation knows.
+    pub(super) fn counted(&self, plan: &ReducePlan) -> Result<Option<i64>> {
+        let counts = |call: &Aggregate<Column>| call.function == AggregateFunction::CountStar && call.filter.is_none();
+        let all_pass = self.operators.iter().all(MapFilterProject::keeps_all_rows);
+        let unchanged = self.overlay.deleted.is_empty() && self.overlay.extra.is_none();
+        if !(plan.key.is_empty() && plan.aggregates.iter().all(counts) && all_pass && unchanged) {
+            return Ok(None);
+        }
+        for part in &self.parts {
+            if part.gather_weights(&[])?.is_some() {
+                return Ok(None);
+            }
+        }
+        let rows: usize = self.parts.iter().map(RelationSnapshot::live_rows).sum();
+        Ok(i64::try_from(rows).ok())
     }
 
     /// The groups of the input's rows; `empty` makes a reduce that has none yet.

@@ -19,7 +19,7 @@ use headwater_dataflow::{Delta, MapFilterProject, Reduce, StepContext};
 use headwater_expr::EvalContext;
 use headwater_expr::registry::Volatility;
 use headwater_plan::lir::{NodeId, Operator, Plan};
-use headwater_types::{DeltaBatch, RelationId, Result};
+use headwater_types::{Batch, DeltaBatch, RelationId, Result};
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::sync::Arc;
@@ -197,6 +197,13 @@ impl<'a> Builder<'_, 'a> {
             return Ok(None);
         }
         let start = Instant::now();
+        if let Some(rows) = linear.counted(plan)? {
+            let mut reduce = Reduce::new(plan, types);
+            let context = StepContext::new(self.eval, true);
+            let one = DeltaBatch::new(Batch::new(vec![], 1), vec![rows]);
+            reduce.collect(Delta::of(one), &context)?;
+            return Ok(Some(reduce.finish(&context)?));
+        }
         let Reduced { output, rows } = linear.reduce(&|| Reduce::new(plan, types), self.eval, self.interrupt)?;
         if let Some(profile) = self.profile {
             nodes.into_iter().zip(rows).for_each(|(id, rows)| profile.add(id, rows, start.elapsed()));
