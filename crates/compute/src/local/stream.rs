@@ -118,7 +118,7 @@ impl<'a> Builder<'_, 'a> {
         let plan = self.plan;
         let node = &plan.nodes[id];
         if let Operator::Reduce(reduce) = &node.operator
-            && let Some(reduced) = self.reduce_in_parallel(node.inputs[0], reduce)?
+            && let Some(reduced) = self.reduce_stored(node.inputs[0], reduce)?
         {
             return Ok((Box::new(std::iter::once(Ok(reduced))), false));
         }
@@ -189,13 +189,11 @@ impl<'a> Builder<'_, 'a> {
         Ok((Box::new(std::iter::once(Ok(output))), false))
     }
 
-    /// The groups of a large stored relation's rows; `None` if the input is anything else.
-    fn reduce_in_parallel(&mut self, input: NodeId, plan: &ReducePlan) -> Result<Option<Delta>> {
+    /// The groups of a stored relation's rows, where they need only be counted or are many; `None` if the input is anything
+    /// else.
+    fn reduce_stored(&mut self, input: NodeId, plan: &ReducePlan) -> Result<Option<Delta>> {
         let Some((nodes, linear)) = self.linear_input(input)? else { return Ok(None) };
         let types = &self.plan.nodes[input].types;
-        if !linear.is_large() || !Reduce::new(plan, types).is_divisible() {
-            return Ok(None);
-        }
         let start = Instant::now();
         if let Some(rows) = linear.counted(plan)? {
             let mut reduce = Reduce::new(plan, types);
@@ -203,6 +201,9 @@ impl<'a> Builder<'_, 'a> {
             let one = DeltaBatch::new(Batch::new(vec![], 1), vec![rows]);
             reduce.collect(Delta::of(one), &context)?;
             return Ok(Some(reduce.finish(&context)?));
+        }
+        if !linear.is_large() || !Reduce::new(plan, types).is_divisible() {
+            return Ok(None);
         }
         let Reduced { output, rows } = linear.reduce(&|| Reduce::new(plan, types), self.eval, self.interrupt)?;
         if let Some(profile) = self.profile {
