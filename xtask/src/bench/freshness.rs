@@ -9,7 +9,7 @@ use super::pace::{Load, Schedule};
 use super::report::{Table, Times, rate, shown};
 use super::server::Server;
 use super::wire::{Client, query_message};
-use super::workload::{create_tables, create_views, load, verify};
+use super::workload::verify;
 use crate::TaskError;
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
@@ -49,13 +49,7 @@ type Seen = HashMap<(String, String), u64>;
 ///
 /// A statement fails, a read misses the row, or a view's totals are wrong.
 pub fn run(bench: &Bench, choice: &Choice) -> Result<(), TaskError> {
-    let server = bench.server()?;
-    let mut client = server.connect()?;
-    create_tables(&mut client)?;
-    create_views(&mut client)?;
-    let mut source = bench.source();
-    load(&mut client, &mut source, bench.options.events)?;
-    verify(&mut client, source.totals())?;
+    let (server, mut client, mut source) = bench.loaded_server()?;
     let mut table = Table::new(&[
         "one row to visible, ms",
         "p50",

@@ -7,7 +7,7 @@ use super::postgres::Postgres;
 use super::report::{Table, Times, micros_each, rate};
 use super::usage::Usage;
 use super::wire::{Address, Client};
-use super::workload::{create_tables, create_views, load, verify};
+use super::workload::{create_tables, load, verify};
 use crate::TaskError;
 use bytes::Bytes;
 use std::sync::Barrier;
@@ -43,13 +43,7 @@ pub fn run(bench: &Bench, choice: &Choice) -> Result<(), TaskError> {
     let mut table =
         Table::new(&["single-row INSERTs", "connections", "rows/s", "CPU µs/row", "p50 ms", "p99 ms", "max ms"]);
     {
-        let server = bench.server()?;
-        let mut client = server.connect()?;
-        create_tables(&mut client)?;
-        create_views(&mut client)?;
-        let mut source = bench.source();
-        load(&mut client, &mut source, bench.options.events)?;
-        verify(&mut client, source.totals())?;
+        let (server, mut client, mut source) = bench.loaded_server()?;
         let usage = || server.usage();
         let target = Target { name: "Headwater, three views", address: server.address(), usage: &usage };
         measure(&target, &mut source, choice, &mut table)?;

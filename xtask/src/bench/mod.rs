@@ -33,6 +33,8 @@ use clap::{Args, Parser, Subcommand};
 use events::{Events, Order};
 use server::Server;
 use std::path::PathBuf;
+use wire::Client;
+use workload::{create_tables, create_views, load, verify};
 
 /// Whole runs over the wire, each on a server of its own.
 #[derive(Parser)]
@@ -103,6 +105,19 @@ impl Bench {
     /// The events, from the first.
     fn source(&self) -> Events {
         Events::new(self.options.order, self.options.events)
+    }
+
+    /// A server with the tables, the three views and all events in them, which was verified; a connection; and where
+    /// further events come from.
+    fn loaded_server(&self) -> Result<(Server, Client, Events), TaskError> {
+        let server = self.server()?;
+        let mut client = server.connect()?;
+        create_tables(&mut client)?;
+        create_views(&mut client)?;
+        let mut source = self.source();
+        load(&mut client, &mut source, self.options.events)?;
+        verify(&mut client, source.totals())?;
+        Ok((server, client, source))
     }
 }
 

@@ -9,7 +9,7 @@ use super::report::{Table, Times, count, micros_each, rate};
 use super::server::Server;
 use super::usage::Usage;
 use super::wire::{Client, copy_frame, execute_message, query_message};
-use super::workload::{create_tables, create_views, load, verify};
+use super::workload::verify;
 use crate::TaskError;
 use bytes::Bytes;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -55,13 +55,7 @@ const PROTOCOLS: [(Protocol, &str); 2] = [(Protocol::Simple, "simple"), (Protoco
 ///
 /// A statement fails, a read finds nothing, or a view's totals are wrong.
 pub fn run(bench: &Bench, choice: &Choice) -> Result<(), TaskError> {
-    let server = bench.server()?;
-    let mut client = server.connect()?;
-    create_tables(&mut client)?;
-    create_views(&mut client)?;
-    let mut source = bench.source();
-    load(&mut client, &mut source, bench.options.events)?;
-    verify(&mut client, source.totals())?;
+    let (server, mut client, mut source) = bench.loaded_server()?;
     let mut table =
         Table::new(&["one campaign's rows, ms", "p50", "p99", "max", "reads/s", "rows", "server CPU µs/read"]);
     for (protocol, name) in PROTOCOLS {
